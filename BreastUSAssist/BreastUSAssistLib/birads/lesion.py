@@ -1,0 +1,125 @@
+"""One lesion as data: measurements, descriptors and assessment. These models are part of analysis.json."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Record(BaseModel):
+    """Base of everything that is stored: immutable, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Length(Record):
+    """A length in pixels, and in mm where the spacing is known (never otherwise)."""
+
+    px: float
+    mm: float | None = None
+
+
+class Area(Record):
+    px: float
+    mm2: float | None = None
+
+
+class Measurements(Record):
+    """Geometry and grey levels of one lesion in its key frame."""
+
+    longest_axis: Length
+    """Longest distance between two outline points (maximum Feret diameter)."""
+    perpendicular_axis: Length
+    """Largest extent at right angles to the longest axis."""
+    antero_posterior: Length
+    """Vertical extent (along the beam)."""
+    transverse: Length
+    """Horizontal extent."""
+    depth: Length
+    """From the top of the tissue (transducer face) to the nearest point of the lesion."""
+    area: Area
+    depth_to_width: float
+    """antero_posterior / transverse; above 1 is taller than wide."""
+    axis_angle_deg: float
+    """Angle of the longest axis to the horizontal (skin line), 0..90."""
+    circularity: float
+    """4 pi area / perimeter^2; 1 for a disc."""
+    solidity: float
+    """Area over area of the convex hull."""
+    ellipse_fit: float
+    """Dice of the mask with the ellipse of the same second moments."""
+    elongation: float
+    """Major over minor axis of that ellipse, >= 1."""
+    lobulations: int
+    """Number of outward bulges of the smoothed outline."""
+    margin_roughness: float
+    """Root-mean-square distance of the outline from its smoothed self, relative to the equivalent radius."""
+    margin_sharpness: float | None = None
+    """Median grey-level step across the outline, in units of local speckle standard deviation."""
+    echo_ratio: float | None = None
+    """Median grey of the lesion over that of the surrounding fat; below 1 is darker."""
+    echo_heterogeneity: float | None = None
+    """Coefficient of variation of smoothed grey inside the lesion."""
+    posterior_ratio: float | None = None
+    """Median grey of the strip below the lesion over that of the strips beside it at the same depth."""
+
+
+class Code(Record):
+    """A coded concept: value, coding scheme designator, meaning (DICOM PS3.3 8.1-8.3)."""
+
+    value: str
+    scheme: str
+    meaning: str
+    scheme_version: str | None = None
+
+
+class Descriptor(Record):
+    """One BI-RADS descriptor term of a lesion."""
+
+    attribute: str
+    """Key of the lexicon: shape, orientation, margin, echo_pattern, posterior_features, ..."""
+    term: str
+    """Key of the term in the lexicon."""
+    label: str
+    """The term in words, as shown to the reader."""
+    code: Code | None = None
+    origin: Literal["geometry", "grey_level", "model", "reader"]
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    """Only where it is calibrated; None otherwise."""
+    because: str
+    """The measure and threshold behind the term, in words."""
+
+
+class Assessment(Record):
+    """A suggested BI-RADS category. A draft: a named reader decides."""
+
+    category: str | None
+    """"3", "4A", "4B", "4C" or "5"; None when it cannot be assessed. Never 0, 1, 2 or 6."""
+    label: str
+    likelihood: str | None
+    """Likelihood of cancer that the edition gives for the category, in words."""
+    management: str | None
+    probability_malignant: float | None = Field(default=None, ge=0, le=1)
+    probability_calibrated: bool = False
+    interval: tuple[float, float] | None = None
+    reasons: tuple[str, ...]
+    edition: str
+    status: Literal["draft"] = "draft"
+
+
+class Lesion(Record):
+    """One lesion of a frame or clip."""
+
+    number: int = Field(ge=1)
+    """Also its value in the label images."""
+    tracking_uid: str
+    key_frame: int = Field(ge=1)
+    """1-based number of the frame in which it was measured."""
+    frames: tuple[int, ...]
+    """1-based numbers of all frames in which it is outlined."""
+    box: tuple[int, int, int, int]
+    """In the key frame: top, left, bottom, right; bottom and right just outside."""
+    outline_confidence: float | None = Field(default=None, ge=0, le=1)
+    origin: Literal["automatic", "semiautomatic", "manual", "truth"] = "automatic"
+    measurements: Measurements
+    descriptors: tuple[Descriptor, ...]
+    assessment: Assessment

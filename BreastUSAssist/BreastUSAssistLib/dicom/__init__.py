@@ -1,0 +1,1 @@
+"""DICOM SEG and SR of an analysis, and segmentations for 3D Slicer."""

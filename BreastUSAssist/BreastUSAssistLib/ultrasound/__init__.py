@@ -1,0 +1,1 @@
+"""Frames in: decoding, pixel spacing, regions, frame times, input gates and the phantom."""
