@@ -66,6 +66,8 @@ class FrameResult(Record):
     malignant: float
     lesions: tuple[int, ...]
     """Numbers of the lesions outlined in this frame."""
+    areas_px: tuple[float, ...] = ()
+    """Area in pixels of each of `lesions`, in the same order; empty where it was not stored."""
 
 
 class Analysis(Record):
