@@ -1,30 +1,42 @@
 """A breast phantom that the project makes itself: speckle, layers and lesions of known outline, no patient involved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..files import written_whole
-from .frame import Box, PixelSpacing, SourceReference, UltrasoundFrame, UltrasoundRegion
+from .frame import Box, SourceReference, UltrasoundFrame, UltrasoundRegion
 from .phantom_anatomy import FAT_DB, GLAND_DB, BreastAnatomy
+from .phantom_dicom import save_dicom, save_dicom_frames
 from .phantom_lesion import LesionOutline, lesion_outline
+from .phantom_overlays import doppler_spectrum, draw_overlays, m_mode_trace, panel_boxes, phantom_regions
 from .phantom_screen import draw_screen
 from .phantom_spec import LesionSpec, PhantomSpec, standard_cases
-from .phantom_speckle import ScattererVolume, echo_envelope, log_compress
+from .phantom_speckle import ScattererVolume, echo_envelope, log_compress, receiver_noise
 
-__all__ = ["LesionSpec", "Phantom", "PhantomSpec", "render", "save_png", "standard_cases"]
+__all__ = [
+    "LesionSpec",
+    "Phantom",
+    "PhantomSpec",
+    "render",
+    "save_dicom",
+    "save_dicom_frames",
+    "save_png",
+    "standard_cases",
+]
 
 ECHO_DB = {
     "anechoic": -66.0,
-    "hypoechoic": FAT_DB - 11.0,
+    "hypoechoic": FAT_DB - 10.0,
     "isoechoic": FAT_DB,
     "hyperechoic": GLAND_DB + 4.0,
     "heterogeneous": FAT_DB - 8.0,
     "complex": -66.0,
 }
 POSTERIOR_DB = {"none": 0.0, "enhancement": 8.0, "shadowing": -20.0, "combined": -14.0}
-SOFTNESS_MM = {"circumscribed": 0.08, "indistinct": 0.7, "angular": 0.18, "microlobulated": 0.12, "spiculated": 0.2}
+NOISE_DB = -64.0
+SOFTNESS_MM = {"circumscribed": 0.08, "indistinct": 0.7, "angular": 0.25, "microlobulated": 0.12, "spiculated": 0.32}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,18 +64,34 @@ class Phantom:
 
 def render(spec: PhantomSpec) -> Phantom:
     """Render every frame of `spec`; about a third of a second a frame of 600 x 800."""
-    top, left, bottom, right = box = spec.tissue_box
-    frames = np.zeros((spec.frame_count, spec.rows, spec.columns), np.uint8)
-    masks = np.zeros_like(frames)
-    breast = _Breast(spec, bottom - top, right - left)
-    for index, elevation in enumerate(spec.elevations_mm):
-        tissue, labels = breast.image(elevation)
-        frames[index, top:bottom, left:right] = tissue
-        masks[index, top:bottom, left:right] = labels
+    first, second = panel_boxes(spec)
+    breast = _Breast(spec, first)
+    other = _Breast(replace(spec, seed=spec.seed + 1, lesions=()), second) if "split_view" in spec.overlays else None
+    frames, masks = [], []
+    for elevation in spec.elevations_mm:
+        grey = np.zeros((spec.rows, spec.columns), np.uint8)
+        labels = np.zeros_like(grey)
+        grey[_slices(first)], labels[_slices(first)] = breast.image(elevation)
+        if other is not None and second is not None:
+            grey[_slices(second)] = other.image(elevation)[0]
+        elif second is not None:
+            grey[_slices(second)] = _trace(spec, grey[_slices(first)], second)
         if spec.screen:
-            draw_screen(frames[index], box, spec.spacing_mm)
-    spacing = PixelSpacing(spec.spacing_mm, spec.spacing_mm, "ultrasound_region")
-    return Phantom(spec, frames, masks, (UltrasoundRegion(box, 1, 1, 0, spacing),))
+            draw_screen(grey, spec.tissue_box, spec.spacing_mm)
+        frames.append(draw_overlays(grey, labels, spec))
+        masks.append(labels)
+    return Phantom(spec, np.stack(frames), np.stack(masks), phantom_regions(spec))
+
+
+def _slices(box: Box) -> tuple[slice, slice]:
+    return slice(box[0], box[2]), slice(box[1], box[3])
+
+
+def _trace(spec: PhantomSpec, tissue: np.ndarray, box: Box) -> np.ndarray:
+    random = np.random.default_rng((spec.seed, 5))
+    if "m_mode" in spec.overlays:
+        return m_mode_trace(tissue, box[2] - box[0], random)
+    return doppler_spectrum(box[2] - box[0], box[3] - box[1], random)
 
 
 def save_png(phantom: Phantom, folder: Path) -> list[Path]:
@@ -87,7 +115,9 @@ def save_png(phantom: Phantom, folder: Path) -> list[Path]:
 class _Breast:
     """Everything about one phantom that does not change along the sweep."""
 
-    def __init__(self, spec: PhantomSpec, rows: int, columns: int) -> None:
+    def __init__(self, spec: PhantomSpec, box: Box | None) -> None:
+        top, left, bottom, right = box or spec.tissue_box
+        rows, columns = bottom - top, right - left
         self.spec = spec
         self.anatomy = BreastAnatomy(rows, columns, spec.spacing_mm, spec.seed)
         self.scatterers = ScattererVolume((rows, columns), spec.seed)
@@ -117,9 +147,11 @@ class _Breast:
         gain = gain - 0.16 * depth - 0.005 * depth**2 * (depth > 0) + 1.0
         focus = 0.4 * self.anatomy.total_mm
         envelope = echo_envelope(self.scatterers.at(elevation_mm), level, reflectors, self.spec.spacing_mm, focus)
-        noise = 10 ** (-61 / 20) * 10 ** (depth / 60) * np.ones_like(envelope)
+        random = np.random.default_rng((self.spec.seed, 4, round(1000 * elevation_mm) + 1_000_000))
+        # The time gain compensation lifts the noise with the echoes that it makes up for.
+        noise = receiver_noise(level.shape, NOISE_DB + 0.35 * depth, random)
         grey = log_compress(envelope, gain, noise)
-        return gaussian_filter(grey, 0.55), labels
+        return gaussian_filter(grey, (0.6, 0.85)), labels
 
     def _patches(self) -> np.ndarray:
         from scipy.ndimage import gaussian_filter
@@ -141,7 +173,7 @@ def _with_lesion(
     elif spec.echo_pattern == "complex":
         echo = np.where(patches > 0.35, np.float32(FAT_DB - 6.0), echo)
     elif spec.echo_pattern != "anechoic":
-        echo += 1.2 * patches
+        echo += 1.6 * patches
     if spec.shape == "irregular":
         # Echogenic halo: the tissue that a growing cancer has drawn in.
         level = level + 3.5 * np.exp(-0.5 * ((distance - 1.0) / 0.7) ** 2)

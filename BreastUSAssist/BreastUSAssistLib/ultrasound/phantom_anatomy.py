@@ -19,7 +19,8 @@ class BreastAnatomy:
         self.total_mm = rows * spacing_mm
         self._random = np.random.default_rng((seed, 1))
         shape = rows, columns
-        self._septa = _DriftingNoise(shape, spacing_mm, (1.5, 4.2), self._random)
+        self._septa = _DriftingNoise(shape, spacing_mm, (1.3, 3.2), self._random)
+        self._strands = _DriftingNoise(shape, spacing_mm, (0.8, 2.6), self._random)
         self._streaks = _DriftingNoise(shape, spacing_mm, (0.16, 1.5), self._random)
         self._lobules = _DriftingNoise(shape, spacing_mm, (0.8, 2.6), self._random)
         self._fibres = _DriftingNoise(shape, spacing_mm, (0.13, 5.0), self._random)
@@ -48,22 +49,24 @@ class BreastAnatomy:
         fibres = self._fibres.at(elevation_mm)
         level = SKIN_DB + 1.5 * streaks
         level = _blend(level, FAT_DB + 1.2 * streaks + 0.8 * lobules, below["skin"])
-        gland = GLAND_DB + 2.6 * streaks + 2.4 * lobules - 5.0 * np.clip(lobules - 0.9, 0, 1.2)
+        gland = GLAND_DB + 3.0 * streaks + 2.6 * lobules - 7.0 * np.clip(septa - 0.7, 0, 1.0)
         level = _blend(level, gland, below["gland"])
         level = _blend(level, FAT_DB - 1.5 + 1.5 * streaks, below["retro"])
         level = _blend(level, MUSCLE_DB + 4.0 * fibres, below["muscle"])
         level = _blend(level, DEEP_DB + 2.0 * streaks, below["deep"])
         in_fat = below["skin"] * (1 - below["gland"])
-        ridge = _ridge(septa, self.spacing_mm) * np.clip(0.7 + 0.5 * brightness, 0.05, 1.6)
-        reflectors = ridge * (0.085 * in_fat + 0.03 * below["gland"] * (1 - below["muscle"]))
-        reflectors += self._lines(below, brightness)
+        patchy = np.clip(0.5 + 0.7 * brightness, 0.03, 1.8)
+        ridge = _ridge(septa, 0.11, self.spacing_mm) * patchy
+        strands = _ridge(self._strands.at(elevation_mm), 0.08, self.spacing_mm) * np.clip(brightness, 0, 2)
+        between = 1 - below["muscle"]
+        reflectors = (0.085 * ridge + 0.04 * strands) * in_fat + 0.09 * strands * below["gland"] * between
+        reflectors += self._lines(below, patchy)
         muscle = below["muscle"] * (1 - below["deep"])
         reflectors += 0.05 * muscle * np.clip(fibres - 1.1, 0, 1.5)
         return level.astype(np.float32), reflectors.astype(np.float32)
 
-    def _lines(self, below: dict[str, np.ndarray], brightness: np.ndarray) -> np.ndarray:
-        patchy = np.clip(0.6 + 0.5 * brightness, 0.05, 1.5)
-        total = 0.9 * np.exp(-0.5 * ((self.depth_mm - 0.35) / 0.16) ** 2)
+    def _lines(self, below: dict[str, np.ndarray], patchy: np.ndarray) -> np.ndarray:
+        total = 0.5 * np.exp(-0.5 * ((self.depth_mm - 0.35) / 0.16) ** 2)
         for name, strength in (("skin", 0.16), ("gland", 0.10), ("retro", 0.05), ("muscle", 0.12), ("deep", 0.12)):
             step = below[name]
             total = total + strength * 4 * step * (1 - step) * (patchy if name != "skin" else 1)
@@ -128,12 +131,12 @@ def _smooth_noise(
     return fine_noise
 
 
-def _ridge(noise: np.ndarray, spacing_mm: float) -> np.ndarray:
+def _ridge(noise: np.ndarray, sigma_mm: float, spacing_mm: float) -> np.ndarray:
     """Thin curves where smooth noise crosses 0 (Cooper's ligaments), brighter the more they face the probe."""
     down, across = np.gradient(noise, spacing_mm)
     slope = np.hypot(down, across) + 1e-3
     facing = (np.abs(down) / slope) ** 2
-    ridge: np.ndarray = np.exp(-0.5 * (noise / slope / 0.12) ** 2) * (0.12 + 0.88 * facing)
+    ridge: np.ndarray = np.exp(-0.5 * (noise / slope / sigma_mm) ** 2) * (0.12 + 0.88 * facing)
     return ridge
 
 

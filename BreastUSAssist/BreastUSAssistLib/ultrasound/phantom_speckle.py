@@ -1,8 +1,8 @@
 """From scatterers to a B-mode image: point spread function, envelope, noise, log compression.
 
 The model is the usual one of fully developed speckle (Wagner, Smith, Sandrik and Lopez, IEEE Trans. Sonics Ultrason.
-30:156, 1983): complex Gaussian scatterers, weighted by the local echo amplitude, convolved at base band with a separable
-point spread function whose lateral width grows away from the focus.
+30:156, 1983): complex Gaussian scatterers, weighted by the local echo amplitude, convolved at base band with a
+separable point spread function whose lateral width grows away from the focus.
 """
 
 import numpy as np
@@ -59,7 +59,7 @@ def echo_envelope(
     widths = FOCUS_SIGMA_MM * np.sqrt(1 + ((depth - focus_mm) / 18.0) ** 2) / spacing_mm
     steps = np.linspace(widths.min(), widths.max() + 1e-3, LATERAL_STEPS)
     out = np.zeros_like(parts)
-    for index, step in enumerate(steps):
+    for step in steps:
         share = np.clip(1 - np.abs(widths - step) / (steps[1] - steps[0]), 0, 1).astype(np.float32)
         rows = np.flatnonzero(share)
         if rows.size:
@@ -72,8 +72,18 @@ def echo_envelope(
     return envelope
 
 
+def receiver_noise(shape: tuple[int, int], level_db: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Amplitude of the receiver's own noise, new in each frame: Rayleigh distributed, float32 (rows, columns)."""
+    from scipy.ndimage import gaussian_filter
+
+    parts = random.standard_normal((2, *shape), dtype=np.float32)
+    parts = gaussian_filter(parts, (0, 1.0, 1.4)) * np.float32(4.2 / np.sqrt(2))
+    noise: np.ndarray = np.hypot(parts[0], parts[1]) * np.power(10, level_db / 20, dtype=np.float32)
+    return noise
+
+
 def log_compress(envelope: np.ndarray, gain_db: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Grey levels, uint8: 0 dB is white, -DYNAMIC_RANGE_DB black. `noise` is the receiver's, before the gain."""
+    """Grey levels, uint8: 0 dB is white, -DYNAMIC_RANGE_DB black. `noise` comes before the gain, as the echoes do."""
     amplitude = np.hypot(envelope, noise)
     level = 20 * np.log10(np.maximum(amplitude, 1e-6)) + gain_db
     grey: np.ndarray = np.clip(255 * (1 + level / DYNAMIC_RANGE_DB), 0, 255).round().astype(np.uint8)
