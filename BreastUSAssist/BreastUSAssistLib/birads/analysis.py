@@ -61,9 +61,10 @@ class FrameResult(Record):
     time_ms: float | None = None
     mask: str
     """Label image, relative to analysis.json: 0 background, n lesion number n."""
-    normal: float
-    benign: float
-    malignant: float
+    normal: float | None
+    """Probability of the frame's class; None, as the next two, where a gate stopped the frame."""
+    benign: float | None
+    malignant: float | None
     lesions: tuple[int, ...]
     """Numbers of the lesions outlined in this frame."""
     areas_px: tuple[float, ...] = ()

