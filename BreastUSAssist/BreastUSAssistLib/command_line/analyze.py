@@ -1,0 +1,54 @@
+"""`breastusassist analyze`: any ultrasound to outlines, BI-RADS table, report and DICOM."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .arguments import add_model_arguments, predictor_of, print_json, show_progress, subcommand, tell
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    parser = subcommand(
+        commands,
+        "analyze",
+        run,
+        "outline and describe lesions in ultrasound files",
+        "breastusassist analyze study/ still.png sweep.zip --out results",
+    )
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="file, folder, DICOM series or zip")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="results go to DIR/<case>/")
+    parser.add_argument("--lexicon", default="birads-us-2013", help="edition of the lexicon (default: birads-us-2013)")
+    parser.add_argument("--fractional", action="store_true", help="write seg.dcm with probabilities, not binary")
+    parser.add_argument("--ignore-gates", action="store_true", help="draft frames that the input gates would stop")
+    add_model_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Analyse; 3 when any input could not be done."""
+    from datetime import UTC, datetime
+
+    from pydicom.uid import generate_uid
+
+    from ..birads.lexicon import load_lexicon
+    from ..service.batch import analyze_inputs
+    from . import BAD_INPUT, DONE
+
+    outcome = analyze_inputs(
+        options.inputs,
+        options.out,
+        predictor=predictor_of(options),
+        lexicon=load_lexicon(options.lexicon),
+        now=lambda: datetime.now(UTC).astimezone(),
+        new_uid=lambda: str(generate_uid(prefix=None)),
+        ignore_gates=options.ignore_gates,
+        fractional=options.fractional,
+        tell=tell,
+        progress=show_progress,
+    )
+    if options.json:
+        cases = [{"case": a.case, "folder": str(folder), "lesions": len(a.lesions)} for folder, a in outcome.cases]
+        print_json({"cases": cases, "failures": outcome.failures})
+    done, failed = len(outcome.cases), len(outcome.failures)
+    tell(f"{done} case{'s' if done != 1 else ''} done" + (f", {failed} input{'s' if failed != 1 else ''} not" if failed else ""))
+    return BAD_INPUT if outcome.failures or not outcome.cases else DONE

@@ -1,0 +1,47 @@
+"""`breastusassist demo`: the whole main job on cases that the project makes itself."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .arguments import add_model_arguments, predictor_of, print_json, subcommand, tell
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    parser = subcommand(
+        commands,
+        "demo",
+        run,
+        "make phantoms and run the whole main job on them",
+        "breastusassist demo --out demo-output",
+    )
+    parser.add_argument("--out", type=Path, default=Path("demo-output"), metavar="DIR", help="default: demo-output")
+    add_model_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the demo."""
+    from datetime import UTC, datetime
+
+    from pydicom.uid import generate_uid
+
+    from ..birads.analysis import NOTICE
+    from ..service.demo import demo_table, run_demo
+    from . import DONE
+
+    cases = run_demo(
+        options.out,
+        predictor_of(options),
+        now=lambda: datetime.now(UTC).astimezone(),
+        new_uid=lambda: str(generate_uid(prefix=None)),
+        tell=tell,
+    )
+    if options.json:
+        print_json([{"case": c.analysis.case, "folder": str(c.folder), "dice": round(c.dice, 4)} for c in cases])
+    tell("")
+    tell(demo_table(cases))
+    tell("")
+    tell(NOTICE)
+    tell(f"Open {(cases[0].folder / 'report.html').resolve()} in a browser.")
+    return DONE
