@@ -1,12 +1,12 @@
 """Analysis: everything said of one frame or clip, with model, versions and timings. The content of analysis.json."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from .lesion import Lesion, Record
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION: Final = "1.0"
 NOTICE = "Research use only, not for diagnosis. AI draft: a named reader decides."
 
 

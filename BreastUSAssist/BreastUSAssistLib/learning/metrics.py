@@ -1,0 +1,176 @@
+"""Measures of agreement between drafts and truth, each defined for the empty cases too.
+
+Overlap and distance measures take two bool masks (rows, columns). Ranking and calibration measures take `score` (float,
+(n,)), `malignant` (bool, (n,)) and optional `weights` (float, (replicates, n)); with weights they give one value a
+replicate, which is how the bootstrap calls them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+MATCH_IOU = 0.5
+CALIBRATION_BINS = 15
+
+
+def dice(truth: np.ndarray, draft: np.ndarray) -> float:
+    """Dice similarity 2|A and B| / (|A| + |B|) (Dice, Ecology 1945); 1 when both are empty, 0 when one is."""
+    total = np.count_nonzero(truth) + np.count_nonzero(draft)
+    return 2 * np.count_nonzero(truth & draft) / total if total else 1.0
+
+
+def iou(truth: np.ndarray, draft: np.ndarray) -> float:
+    """Intersection over union (Jaccard 1912); 1 when both are empty, 0 when one is."""
+    union = np.count_nonzero(truth | draft)
+    return np.count_nonzero(truth & draft) / union if union else 1.0
+
+
+def hd95(truth: np.ndarray, draft: np.ndarray, spacing: tuple[float, float] = (1.0, 1.0)) -> float:
+    """95th percentile symmetric surface distance: the larger of the two directed 95th percentiles.
+
+    `spacing` is the distance between rows and between columns; the result has its unit (1, 1 gives pixels). The
+    surface is every mask pixel with a 4-neighbour outside the mask or the image. 0 when both masks are empty, infinite
+    when only one is: there is no distance to nothing. Definition of Maier-Hein et al., Metrics reloaded, Nature
+    Methods 2024.
+    """
+    from scipy.spatial import cKDTree
+
+    if not truth.any() or not draft.any():
+        return 0.0 if not truth.any() and not draft.any() else float("inf")
+    surfaces = [np.argwhere(_surface(mask)) * np.asarray(spacing, dtype=float) for mask in (truth, draft)]
+    directed = [cKDTree(surfaces[other]).query(surfaces[one])[0] for one, other in ((0, 1), (1, 0))]
+    return float(max(np.percentile(distances, 95) for distances in directed))
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Lesions of one image against the outlines of its draft."""
+
+    lesions: int
+    outlines: int
+    matches: tuple[tuple[int, int], ...]
+    """(index of the lesion, index of the outline), each at most once."""
+
+    @property
+    def found(self) -> int:
+        """Lesions that an outline matches."""
+        return len(self.matches)
+
+    @property
+    def false_outlines(self) -> int:
+        """Outlines that match no lesion."""
+        return self.outlines - self.found
+
+
+def match_lesions(truth: Sequence[np.ndarray], draft: Sequence[np.ndarray], least_iou: float = MATCH_IOU) -> Detection:
+    """Pair lesions with outlines of IoU >= `least_iou`, as many as possible and then with the largest total IoU.
+
+    Optimal assignment (Kuhn, Naval Research Logistics 1955). Masks that are empty take no part.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    kept_truth = [index for index, mask in enumerate(truth) if mask.any()]
+    kept_draft = [index for index, mask in enumerate(draft) if mask.any()]
+    overlap = np.array([[iou(truth[i], draft[j]) for j in kept_draft] for i in kept_truth])
+    overlap = overlap.reshape(len(kept_truth), len(kept_draft))
+    worth = np.where(overlap >= least_iou, 1 + len(kept_truth) + overlap, 0)
+    pairs = zip(*linear_sum_assignment(worth, maximize=True), strict=True)
+    matches = tuple((kept_truth[i], kept_draft[j]) for i, j in pairs if overlap[i, j] >= least_iou)
+    return Detection(len(kept_truth), len(kept_draft), matches)
+
+
+def auc(score: np.ndarray, malignant: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Area under the ROC curve as the Mann-Whitney statistic, ties counted half (Hanley and McNeil, Radiology 1982).
+
+    float, (replicates,), or (1,) without weights; NaN where one class is missing.
+    """
+    positive, negative = _class_weights(score, malignant, weights)
+    below = np.cumsum(negative, axis=1) - negative
+    wins = (positive * (below + negative / 2)).sum(axis=1)
+    return _ratio(wins, positive.sum(axis=1) * negative.sum(axis=1))
+
+
+def sensitivity_at_specificity(
+    score: np.ndarray, malignant: np.ndarray, weights: np.ndarray | None = None, specificity: float = 0.9
+) -> np.ndarray:
+    """Largest sensitivity of any threshold "score >= t" whose specificity is at least `specificity`.
+
+    No interpolation between the points of the empirical ROC curve (Pepe, The Statistical Evaluation of Medical Tests,
+    2003). float, (replicates,), or (1,) without weights; NaN where one class is missing.
+    """
+    positive, negative = _class_weights(score, malignant, weights)
+    below = np.cumsum(negative, axis=1) - negative
+    enough = below >= specificity * negative.sum(axis=1, keepdims=True) - 1e-9
+    above = np.flip(np.cumsum(np.flip(positive, axis=1), axis=1), axis=1)
+    found = np.where(enough, above, 0).max(axis=1)
+    return _ratio(found, np.where(negative.sum(axis=1) > 0, positive.sum(axis=1), 0))
+
+
+def expected_calibration_error(
+    score: np.ndarray, malignant: np.ndarray, weights: np.ndarray | None = None, bins: int = CALIBRATION_BINS
+) -> np.ndarray:
+    """Expected calibration error over equal-width bins of [0, 1] (Naeini et al., AAAI 2015; Guo et al., ICML 2017).
+
+    Of the probability of malignancy: sum over bins of |share malignant - mean score| times the bin's share of images.
+    float, (replicates,), or (1,) without weights; NaN without images.
+    """
+    weights = _weights(score, weights)
+    bin_of = np.minimum((np.clip(score, 0, 1) * bins).astype(int), bins - 1)
+    gaps = weights * (malignant.astype(float) - score)
+    error = sum(np.abs(gaps[:, bin_of == index].sum(axis=1)) for index in range(bins))
+    return _ratio(np.asarray(error), weights.sum(axis=1))
+
+
+def brier(score: np.ndarray, malignant: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Mean squared difference between probability and outcome (Brier, Monthly Weather Review 1950)."""
+    weights = _weights(score, weights)
+    return _ratio(weights @ np.square(score - malignant), weights.sum(axis=1))
+
+
+def weighted_mean(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Mean of `values`, one a replicate; NaN without weight."""
+    weights = _weights(values, weights)
+    return _ratio(weights @ values, weights.sum(axis=1))
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Median of `values` repeated `weights` times (whole numbers), the mean of the middle two where they are even."""
+    weights = _weights(values, weights)
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[:, order], axis=1)
+    total = reached[:, -1:] if values.size else np.zeros((len(weights), 1))
+    lower = (reached < np.ceil(total / 2)).sum(axis=1)
+    upper = (reached < np.floor(total / 2) + 1).sum(axis=1)
+    ordered = np.append(values[order], np.nan)
+    middle = (ordered[lower] + ordered[np.minimum(upper, values.size)]) / 2
+    return np.where(total[:, 0] > 0, middle, np.nan)
+
+
+def _weights(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    return np.ones((1, len(values))) if weights is None else weights
+
+
+def _class_weights(
+    score: np.ndarray, malignant: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weight of malignant and of benign images at each distinct score, ascending: two (replicates, distinct)."""
+    weights = _weights(score, weights)
+    if not len(score):
+        return np.zeros((len(weights), 1)), np.zeros((len(weights), 1))
+    order = np.argsort(score, kind="stable")
+    starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))
+    ordered, is_malignant = weights[:, order], malignant[order]
+    positive = np.add.reduceat(ordered * is_malignant, starts, axis=1)
+    negative = np.add.reduceat(ordered * ~is_malignant, starts, axis=1)
+    return positive, negative
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
+
+
+def _surface(mask: np.ndarray) -> np.ndarray:
+    inside = mask.astype(bool)
+    padded = np.pad(inside, 1)
+    return inside & ~(padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:])

@@ -1,0 +1,121 @@
+"""An evaluation as a table for the terminal, and as metrics.json."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from ..files import write_text
+from ..json_schema import published_schema
+from .evaluation_result import METRICS_VERSION, Distribution, Estimate, Evaluation, GroupResult
+
+_UNKNOWN = "–"
+
+
+def metrics_table(evaluation: Evaluation) -> str:
+    """Results per data set and over all, one column each, for a terminal of fixed-width letters."""
+    groups = [*evaluation.datasets, evaluation.overall] if len(evaluation.datasets) > 1 else [evaluation.overall]
+    lines = [["", *(group.name for group in groups)]]
+    labels = [label for label, _ in _column(groups[0])]
+    columns = [[cell for _, cell in _column(group)] for group in groups]
+    lines += [[label, *cells] for label, *cells in zip(labels, *columns, strict=True)]
+    text = [_aligned(lines)]
+    for name, parts in evaluation.subgroups.items():
+        text.append(_aligned([_subgroup_header(name), *(_subgroup_line(part) for part in parts)]))
+    text.append(_footnote(evaluation))
+    return "\n\n".join(text) + "\n"
+
+
+def write_metrics(path: Path, evaluation: Evaluation) -> None:
+    """Write metrics.json, whole or not at all. Raises OutputError where the folder cannot be written."""
+    content = json.dumps(evaluation.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, content + "\n")
+
+
+def metrics_schema() -> str:
+    """Text of Resources/Schema/metrics-1.0.schema.json."""
+    title = f"BreastUSAssist evaluation, version {METRICS_VERSION}"
+    return published_schema(Evaluation, f"metrics-{METRICS_VERSION}", title)
+
+
+def _column(group: GroupResult) -> list[tuple[str, str]]:
+    found, normal, cancer = group.detection, group.normal, group.malignancy
+    return [
+        ("images", str(group.images)),
+        ("patients", _UNKNOWN if group.patients is None else str(group.patients)),
+        ("Dice, mean", _mean(group.dice)),
+        ("Dice, median", _median(group.dice)),
+        ("IoU, mean", _mean(group.iou)),
+        ("IoU, median", _median(group.iou)),
+        ("HD95 px, mean", _mean(group.hd95_px, 1)),
+        ("HD95 mm, mean", _mean(group.hd95_mm, 2)),
+        ("no outline at all", _UNKNOWN if group.hd95_px is None else str(group.hd95_px.undefined)),
+        ("lesions found (IoU 0.5)", _UNKNOWN if found is None else f"{found.found} of {found.lesions}"),
+        ("lesion sensitivity", _estimate(found.sensitivity if found else None)),
+        ("normal images", _UNKNOWN if normal is None else str(normal.images)),
+        ("false outlines an image", _estimate(normal.false_outlines_per_image if normal else None)),
+        ("normal images with any", _estimate(normal.fraction_with_any if normal else None)),
+        ("benign, malignant", _UNKNOWN if cancer is None else f"{cancer.benign}, {cancer.malignant}"),
+        ("AUC", _estimate(cancer.auc if cancer else None)),
+        ("sensitivity at 90 % spec.", _estimate(cancer.sensitivity_at_90_specificity if cancer else None)),
+        ("ECE (15 bins)", _estimate(cancer.ece if cancer else None)),
+        ("Brier", _estimate(cancer.brier if cancer else None)),
+        ("time ms, median (95th)", f"{group.time.median_ms:.0f} ({group.time.p95_ms:.0f})"),
+    ]
+
+
+def _subgroup_header(name: str) -> list[str]:
+    return [name, "images", "Dice, mean", "lesion sensitivity", "AUC", "ECE"]
+
+
+def _subgroup_line(group: GroupResult) -> list[str]:
+    found, cancer = group.detection, group.malignancy
+    return [
+        group.name,
+        str(group.images),
+        _mean(group.dice),
+        _estimate(found.sensitivity if found else None),
+        _estimate(cancer.auc if cancer else None),
+        _estimate(cancer.ece if cancer else None),
+    ]
+
+
+def _footnote(evaluation: Evaluation) -> str:
+    lines = [
+        f"Brackets: 95 % bootstrap intervals, {evaluation.replicates} replicates, patients resampled (images where the "
+        "patient is unknown).",
+        f"{evaluation.selected} of {evaluation.rows} rows chosen"
+        + ("" if evaluation.folds is None else f", folds {', '.join(map(str, evaluation.folds))}")
+        + ("" if evaluation.limit is None else f", at most {evaluation.limit}")
+        + ".",
+    ]
+    missing = Counter(row.scores_missing for row in evaluation.left_out)
+    if missing["all"]:
+        lines.append(f"{missing['all']} rows left out; the reasons are in the JSON file.")
+    if missing["masks"]:
+        lines.append(f"{missing['masks']} rows whose masks were not scored; the reasons are in the JSON file.")
+    return "\n".join(lines)
+
+
+def _aligned(lines: list[list[str]]) -> str:
+    widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
+    rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    rows.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(rows)
+
+
+def _mean(distribution: Distribution | None, digits: int = 3) -> str:
+    return _estimate(distribution.mean if distribution else None, digits)
+
+
+def _median(distribution: Distribution | None, digits: int = 3) -> str:
+    return _estimate(distribution.median if distribution else None, digits)
+
+
+def _estimate(estimate: Estimate | None, digits: int = 3) -> str:
+    if estimate is None:
+        return _UNKNOWN
+    value = f"{estimate.value:.{digits}f}"
+    if estimate.interval is None:
+        return value
+    low, high = estimate.interval
+    return f"{value} [{low:.{digits}f}, {high:.{digits}f}]"
