@@ -1,0 +1,152 @@
+"""Frames of the source images, in the order of the analysis, and where they lie in the patient if they say so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+MULTI_FRAME_CLASSES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.3",
+        "1.2.840.10008.5.1.4.1.1.3.1",
+        "1.2.840.10008.5.1.4.1.1.6.2",
+        "1.2.840.10008.5.1.4.1.1.7.1",
+        "1.2.840.10008.5.1.4.1.1.7.2",
+        "1.2.840.10008.5.1.4.1.1.7.3",
+        "1.2.840.10008.5.1.4.1.1.7.4",
+    }
+)
+"""Ultrasound Multi-frame (and retired), Enhanced US Volume, and the multi-frame Secondary Capture classes."""
+ENHANCED_US_VOLUME = "1.2.840.10008.5.1.4.1.1.6.2"
+
+FrameOrder = Literal["time", "space"]
+
+
+@dataclass(frozen=True)
+class PlanePosition:
+    """Where a frame lies in the patient (PS3.3 C.7.6.2.1)."""
+
+    position: tuple[float, float, float]
+    """ImagePositionPatient, mm."""
+    orientation: tuple[float, ...]
+    """ImageOrientationPatient, six direction cosines."""
+    spacing: tuple[float, float]
+    """PixelSpacing: row, column, mm."""
+    thickness: float | None
+
+
+@dataclass(frozen=True)
+class SourceFrame:
+    """One frame of a source image."""
+
+    header: "Dataset" = field(repr=False)
+    sop_class_uid: str
+    sop_instance_uid: str
+    frame_number: int | None
+    """1-based ReferencedFrameNumber; None where the image has one frame and is of a single-frame class."""
+
+
+def source_frames(headers: "Sequence[Dataset]") -> list[SourceFrame]:
+    """List the frames of `headers` in order: all frames of the first file, then of the next.
+
+    Raises:
+        UsageError: there is no header, a header has no UID or size to refer to, or the files do not belong together.
+    """
+    if not headers:
+        raise UsageError(
+            "The source is not DICOM, so no DICOM object can refer to it; use the PNG or NRRD masks instead."
+        )
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "Rows", "Columns"):
+        if any(not header.get(keyword) for header in headers):
+            raise UsageError(
+                f"A source file has no {keyword}, so no DICOM object can refer to it; repair the file first."
+            )
+    for keyword, what in (("StudyInstanceUID", "studies"), ("Rows", "sizes"), ("Columns", "sizes")):
+        if len({header[keyword].value for header in headers}) > 1:
+            raise UsageError(f"The source files are of different {what}; analyse them one at a time.")
+    frames = []
+    for header in headers:
+        count = frame_count(header)
+        several = count > 1 or str(header.SOPClassUID) in MULTI_FRAME_CLASSES
+        frames += [
+            SourceFrame(header, str(header.SOPClassUID), str(header.SOPInstanceUID), number if several else None)
+            for number in range(1, count + 1)
+        ]
+    return frames
+
+
+def frame_count(header: "Dataset") -> int:
+    """NumberOfFrames, or 1 where it is absent, empty or not a positive number."""
+    try:
+        return max(int(header.get("NumberOfFrames") or 1), 1)
+    except (TypeError, ValueError):
+        return 1
+
+
+def frame_order(frames: Sequence[SourceFrame]) -> FrameOrder:
+    """Whether the frames follow each other in time (a cine) or in space (an Enhanced US Volume)."""
+    return "space" if all(frame.sop_class_uid == ENHANCED_US_VOLUME for frame in frames) else "time"
+
+
+def plane_positions(frames: Sequence[SourceFrame]) -> list[PlanePosition] | None:
+    """Positions of all frames in one frame of reference, or None where any of them does not say.
+
+    Positions that repeat tell nothing apart (some exporters write zeros), so they count as not said.
+    """
+    if len({frame.header.get("FrameOfReferenceUID") or "" for frame in frames}) != 1:
+        return None
+    if not frames[0].header.get("FrameOfReferenceUID"):
+        return None
+    positions = []
+    for frame in frames:
+        position = _plane_position(frame.header) if frame.frame_number is None else None
+        if position is None:
+            return None
+        positions.append(position)
+    return positions if len({p.position for p in positions}) == len(positions) else None
+
+
+def position_ranks(positions: Sequence[PlanePosition]) -> list[int]:
+    """1-based rank of each frame along the normal of the first frame; frame order where planes are not parallel."""
+    first = np.array(positions[0].orientation, dtype=float)
+    if any(not np.allclose(p.orientation, first, atol=1e-4) for p in positions):
+        return list(range(1, len(positions) + 1))
+    normal = np.cross(first[:3], first[3:])
+    along = np.array([np.dot(normal, p.position) for p in positions])
+    ranks = np.empty(len(positions), dtype=int)
+    ranks[np.argsort(along, kind="stable")] = np.arange(1, len(positions) + 1)
+    return [int(rank) for rank in ranks]
+
+
+def _plane_position(header: "Dataset") -> PlanePosition | None:
+    position = _numbers(header, "ImagePositionPatient", 3)
+    orientation = _numbers(header, "ImageOrientationPatient", 6)
+    spacing = _numbers(header, "PixelSpacing", 2)
+    if position is None or orientation is None or spacing is None or min(spacing) <= 0:
+        return None
+    row, column = np.array(orientation[:3]), np.array(orientation[3:])
+    if not np.allclose([row @ row, column @ column, row @ column], [1, 1, 0], atol=1e-3):
+        return None
+    thickness = _numbers(header, "SliceThickness", 1)
+    return PlanePosition(
+        position=(position[0], position[1], position[2]),
+        orientation=orientation,
+        spacing=(spacing[0], spacing[1]),
+        thickness=thickness[0] if thickness and thickness[0] > 0 else None,
+    )
+
+
+def _numbers(header: "Dataset", keyword: str, count: int) -> tuple[float, ...] | None:
+    """Value of `keyword` as `count` finite numbers; None where it is anything else."""
+    try:
+        value: Any = header.get(keyword)
+        numbers = tuple(float(v) for v in ([value] if isinstance(value, (str, int, float)) else value or ()))
+    except (TypeError, ValueError):
+        return None
+    return numbers if len(numbers) == count and np.isfinite(numbers).all() else None

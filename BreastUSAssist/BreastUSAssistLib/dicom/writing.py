@@ -1,0 +1,33 @@
+"""DICOM files written whole or not at all."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..files import written_whole
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+def write_dataset(path: Path, dataset: "Dataset") -> None:
+    """Write `dataset` to `path` as a DICOM file (PS3.10), explicit VR little endian.
+
+    Raises:
+        OutputError: the folder is not writable, or the disk is full; nothing is left behind.
+    """
+    with written_whole(path) as beside:
+        dataset.save_as(beside, enforce_file_format=True)
+
+
+def set_file_meta(dataset: "Dataset") -> None:
+    """Add the file meta information of an uncompressed object (PS3.10 7.1) to `dataset`."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, ExplicitVRLittleEndian
+
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
+    meta.ImplementationVersionName = "BREASTUSASSIST"
+    dataset.file_meta = meta
