@@ -32,7 +32,9 @@ def main(arguments: list[str]) -> int:
     """Run the command named first; the rest belongs to it."""
     if sys.version_info < (3, 11):
         found = platform.python_version()
-        print(f"BreastUSAssist needs Python 3.11 or newer, this is {found}; run it with a newer python3.", file=sys.stderr)
+        print(
+            f"BreastUSAssist needs Python 3.11 or newer, this is {found}; run it with a newer python3.", file=sys.stderr
+        )
         return 2
     if not arguments or arguments[0] not in ("demo", "test"):
         print(USAGE, file=sys.stderr)
@@ -84,7 +86,10 @@ def create_venv() -> None:
         venv.create(VENV, with_pip=True, clear=True)
     except (subprocess.CalledProcessError, ImportError):
         if not is_debian_root():
-            print("Python's venv module is incomplete; on Debian or Ubuntu run `sudo apt install python3-venv`.", file=sys.stderr)
+            print(
+                "Python's venv module is incomplete; on Debian or Ubuntu run `sudo apt install python3-venv`.",
+                file=sys.stderr,
+            )
             raise
         apt("python3-venv")
         subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)

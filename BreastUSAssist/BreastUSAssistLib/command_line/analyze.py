@@ -50,5 +50,8 @@ def run(options: argparse.Namespace) -> int:
         cases = [{"case": a.case, "folder": str(folder), "lesions": len(a.lesions)} for folder, a in outcome.cases]
         print_json({"cases": cases, "failures": outcome.failures})
     done, failed = len(outcome.cases), len(outcome.failures)
-    tell(f"{done} case{'s' if done != 1 else ''} done" + (f", {failed} input{'s' if failed != 1 else ''} not" if failed else ""))
+    tell(
+        f"{done} case{'s' if done != 1 else ''} done"
+        + (f", {failed} input{'s' if failed != 1 else ''} not" if failed else "")
+    )
     return BAD_INPUT if outcome.failures or not outcome.cases else DONE

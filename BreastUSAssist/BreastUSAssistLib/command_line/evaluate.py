@@ -25,8 +25,12 @@ def add_to(commands: Any) -> None:
         "score a model on images with masks and pathology",
         "breastusassist evaluate --manifest data/manifest.csv --root data --folds 4 --out metrics.json",
     )
-    parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="one row an image; only `image` is required")
-    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder that the manifest's paths start from")
+    parser.add_argument(
+        "--manifest", type=Path, required=True, metavar="CSV", help="one row an image; only `image` is required"
+    )
+    parser.add_argument(
+        "--root", type=Path, required=True, metavar="DIR", help="folder that the manifest's paths start from"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="metrics file to write")
     parser.add_argument("--folds", type=folds_of, metavar="1,2,...", help="only these folds (default: all rows)")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N images, drawn at random")

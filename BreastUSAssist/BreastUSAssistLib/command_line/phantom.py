@@ -18,7 +18,9 @@ def add_to(commands: Any) -> None:
         "breastusassist phantom oval-circumscribed cine --out phantoms",
     )
     parser.add_argument("cases", nargs="*", metavar="CASE", help="names of cases (default: all)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for images, DICOM files and masks")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for images, DICOM files and masks"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

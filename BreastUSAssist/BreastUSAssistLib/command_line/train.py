@@ -17,10 +17,18 @@ def add_to(commands: Any) -> None:
         "train the lesion network and write it as a MONAI bundle",
         "breastusassist train --manifest data/manifest.csv --root data --out runs/first",
     )
-    parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="one row an image; needs `fold` and `pathology`")
-    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder that the manifest's paths start from")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="training state and DIR/<name>/, the bundle")
-    parser.add_argument("--config", type=Path, metavar="JSON", help="training options, as `options` in a bundle's train.json")
+    parser.add_argument(
+        "--manifest", type=Path, required=True, metavar="CSV", help="one row an image; needs `fold` and `pathology`"
+    )
+    parser.add_argument(
+        "--root", type=Path, required=True, metavar="DIR", help="folder that the manifest's paths start from"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="training state and DIR/<name>/, the bundle"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="JSON", help="training options, as `options` in a bundle's train.json"
+    )
     parser.add_argument("--name", default="lesion-first-light", help="name of the bundle (default: lesion-first-light)")
     parser.add_argument("--bundle-version", default="0.1.0", help="version of the bundle (default: 0.1.0)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
@@ -47,7 +55,9 @@ def run(options: argparse.Namespace) -> int:
     network = train(rows, settings, options.out, progress=tell, device=device)
     validation = [row for row in rows if row.fold in settings.validation_folds]
     folder = options.out / options.name
-    fitted = write_bundle(folder, options.name, options.bundle_version, network, settings, validation, progress=show_progress)
+    fitted = write_bundle(
+        folder, options.name, options.bundle_version, network, settings, validation, progress=show_progress
+    )
     tell(f"bundle written to {folder}; score it with `breastusassist evaluate --model {folder} ...`")
     if options.json:
         print_json({"bundle": str(folder), "inference": fitted.model_dump()})
@@ -75,4 +85,6 @@ def training_options(config: Path | None) -> Any:
     except (OSError, ValueError, AttributeError) as error:
         detail = error.errors()[0] if isinstance(error, ValidationError) else None
         where = f" ({'.'.join(map(str, detail['loc']))}: {detail['msg']})" if detail else ""
-        raise InputError(f"{config} holds no training options{where}; compare with a bundle's configs/train.json.") from error
+        raise InputError(
+            f"{config} holds no training options{where}; compare with a bundle's configs/train.json."
+        ) from error

@@ -1,4 +1,4 @@
-"""A trained network as a MONAI bundle: weights without pickles, configs, metadata, model card, SHA-256 of every file."""
+"""A trained network as a MONAI bundle: weights without pickles, configs, metadata, and the SHA-256 of every file."""
 
 import json
 import platform
@@ -194,7 +194,10 @@ def _train(options: TrainingOptions) -> dict[str, Any]:
         "manifest": "manifest.csv",
         "root": ".",
         "output_dir": "runs/train",
-        "options": {"_target_": "BreastUSAssistLib.learning.training.TrainingOptions", **options.model_dump(mode="json")},
+        "options": {
+            "_target_": "BreastUSAssistLib.learning.training.TrainingOptions",
+            **options.model_dump(mode="json"),
+        },
         "run": [
             "$training.train(manifest.read_manifest(Path(@manifest), Path(@root)), @options, Path(@output_dir), "
             "progress=print)"

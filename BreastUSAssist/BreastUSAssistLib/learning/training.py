@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import UsageError
+from ..files import written_whole
 from ..model.network import LesionNet
 from .manifest import ManifestRow
 from .training_data import TrainingImages, batches, load_training_images
@@ -72,61 +73,59 @@ def train(
     progress(f"{len(data)} training images")
     torch.manual_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)
-    network = LesionNet(decoder_channels=options.decoder_channels)
-    network.encoder.load_imagenet_weights(imagenet_weights())
-    network = network.to(device, memory_format=torch.channels_last)
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(options.average_decay), use_buffers=True)
-    encoder = list(network.encoder.parameters())
-    others = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": encoder, "lr": options.encoder_learning_rate},
-            {"params": others, "lr": options.learning_rate},
-        ],
-        weight_decay=options.weight_decay,
-    )
-    steps = options.epochs * (len(data) // options.batch_size)
-    rates = [options.encoder_learning_rate, options.learning_rate]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=max(steps, 2), pct_start=0.1)
-    parts: dict[str, Any] = {
-        "network": network,
-        "averaged": averaged,
-        "optimizer": optimizer,
-        "schedule": schedule,
-        "generator": generator,
-    }
+    parts = _prepared(options, len(data), generator, device)
     first = _resume(folder / "state.pt", parts, options)
     for epoch in range(first, options.epochs):
         started = clock()
-        losses = _epoch(data, options, network, averaged, optimizer, schedule, generator, device)
+        losses = _epoch(data, options, parts, device)
         _keep(folder / "state.pt", parts, options, epoch + 1)
         told = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
         progress(f"epoch {epoch + 1}/{options.epochs}  {told}  {clock() - started:.0f} s")
-    trained: LesionNet = averaged.module
+    trained = LesionNet(decoder_channels=options.decoder_channels)
+    trained.load_state_dict(parts.averaged.module.state_dict())
     return trained.eval()
 
 
-def _epoch(
-    data: TrainingImages,
-    options: TrainingOptions,
-    network: LesionNet,
-    averaged: AveragedModel,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    generator: torch.Generator,
-    device: str,
-) -> dict[str, float]:
-    network.train()
+@dataclass(eq=False)
+class _Parts:
+    """What a training consists of and goes on from."""
+
+    network: LesionNet
+    averaged: AveragedModel
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    generator: torch.Generator
+
+
+def _prepared(options: TrainingOptions, images: int, generator: torch.Generator, device: str) -> _Parts:
+    network = LesionNet(decoder_channels=options.decoder_channels)
+    network.encoder.load_imagenet_weights(imagenet_weights())
+    network.to(memory_format=torch.channels_last)
+    network.to(device)
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(options.average_decay), use_buffers=True)
+    encoder = list(network.encoder.parameters())
+    others = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
+    rates = [options.encoder_learning_rate, options.learning_rate]
+    groups = [{"params": part, "lr": rate} for part, rate in zip((encoder, others), rates, strict=True)]
+    optimizer = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
+    steps = max(options.epochs * (images // options.batch_size), 2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=0.1)
+    return _Parts(network, averaged, optimizer, schedule, generator)
+
+
+def _epoch(data: TrainingImages, options: TrainingOptions, parts: _Parts, device: str) -> dict[str, float]:
+    """One pass over the images; the mean of each loss."""
+    parts.network.train()
     sums: dict[str, list[float]] = {}
-    for images, masks, classes in batches(data, options.batch_size, options.input_size, generator):
+    for images, masks, classes in batches(data, options.batch_size, options.input_size, parts.generator):
         inputs = images.to(device, memory_format=torch.channels_last)
-        losses = _losses(network(inputs), masks.to(device), classes.to(device))
-        optimizer.zero_grad(set_to_none=True)
+        losses = _losses(parts.network(inputs), masks.to(device), classes.to(device))
+        parts.optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        averaged.update_parameters(network)
+        torch.nn.utils.clip_grad_norm_(parts.network.parameters(), 5.0)
+        parts.optimizer.step()
+        parts.schedule.step()
+        parts.averaged.update_parameters(parts.network)
         for name, value in losses.items():
             sums.setdefault(name, []).append(float(value.detach()))
     return {name: float(np.mean(values)) for name, values in sums.items()}
@@ -144,24 +143,22 @@ def _losses(outputs: tuple[Tensor, Tensor], masks: Tensor, classes: Tensor) -> d
     }
 
 
-def _keep(path: Path, parts: dict[str, Any], options: TrainingOptions, epoch: int) -> None:
-    from ..files import written_whole
-
+def _keep(path: Path, parts: _Parts, options: TrainingOptions, epoch: int) -> None:
     states = {
         name: part.get_state() if isinstance(part, torch.Generator) else part.state_dict()
-        for name, part in parts.items()
+        for name, part in vars(parts).items()
     }
     with written_whole(path) as beside:
         torch.save({"options": options.model_dump_json(), "epoch": epoch, **states}, beside)
 
 
-def _resume(path: Path, parts: dict[str, Any], options: TrainingOptions) -> int:
+def _resume(path: Path, parts: _Parts, options: TrainingOptions) -> int:
     if not path.exists():
         return 0
     kept = torch.load(path, map_location="cpu", weights_only=True)
     if kept["options"] != options.model_dump_json():
         raise UsageError(f"{path} is of a training with other options; choose another folder with --out.")
-    for name, part in parts.items():
+    for name, part in vars(parts).items():
         if isinstance(part, torch.Generator):
             part.set_state(kept[name])
         else:

@@ -68,7 +68,7 @@ class TorchBackend:
         state = {k: v.float() for k, v in load_file(str(bundle.checked("models/model.safetensors"))).items()}
         network = LesionNet(**bundle.network_arguments())
         network.load_state_dict(state)
-        self._network = network.eval().to(device, memory_format=torch.channels_last)
+        self._network = network.eval().to(memory_format=torch.channels_last).to(device)
 
     def run(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See Backend."""
@@ -99,7 +99,8 @@ def open_backend(bundle: Bundle, backend: BackendName = "auto", device: DeviceNa
     if backend in ("auto", "torch") and has_torch:
         return TorchBackend(bundle, "cpu")
     raise UsageError(
-        f"The back end {backend} is not installed; run `pip install onnxruntime` or `pip install 'breastusassist[torch]'`."
+        f"The back end {backend} is not installed; run `pip install onnxruntime` or "
+        "`pip install 'breastusassist[torch]'`."
     )
 
 

@@ -62,7 +62,9 @@ class Bundle(BaseModel):
         except OSError as error:
             raise ModelError(f"{path} cannot be read; install the model again.") from error
         if digest != self.files[relative]:
-            raise ModelError(f"{path} does not have the recorded SHA-256; it is damaged or was changed, install it again.")
+            raise ModelError(
+                f"{path} does not have the recorded SHA-256; it is damaged or was changed, install it again."
+            )
         return path
 
     def network_arguments(self) -> dict[str, Any]:
@@ -82,7 +84,9 @@ def load_bundle(folder: Path | None = None) -> Bundle:
         sums = (folder / "SHA256SUMS").read_text("utf-8")
         files = {name: digest for digest, name in (line.split(None, 1) for line in sums.splitlines() if line.strip())}
     except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} holds no model bundle with a SHA256SUMS file; name another with --model.") from error
+        raise ModelError(
+            f"{folder} holds no model bundle with a SHA256SUMS file; name another with --model."
+        ) from error
     probe = Bundle.model_construct(folder=folder, files=files)
     try:
         metadata = json.loads(probe.checked("configs/metadata.json").read_text("utf-8"))

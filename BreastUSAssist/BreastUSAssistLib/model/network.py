@@ -1,4 +1,4 @@
-"""The lesion network: MONAI's FlexibleUNet on an EfficientNet-Lite encoder, with a class head that looks where it outlines.
+"""The lesion network: MONAI's FlexibleUNet on an EfficientNet-Lite encoder, and a class head that looks where it outlines.
 
 EfficientNet-Lite (Tan & Le, ICML 2019; Lite variant by the TensorFlow team, 2020) is EfficientNet without squeeze-and-
 excitation and with ReLU6 in place of swish, which suits CPUs. Its ImageNet weights come with the build-time packages
@@ -102,7 +102,7 @@ class EfficientNetLite0Encoder(nn.Module, BaseEncoder):
         self.stages = nn.ModuleList(stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Return five feature maps, finest first, for an input (batch, in_channels, rows, columns) of multiples of 32."""
+        """Return five feature maps, finest first, for (batch, in_channels, rows, columns) in multiples of 32."""
         features = []
         x = self.stem(x)
         for index, stage in enumerate(self.stages):

@@ -24,7 +24,7 @@ class Predictor:
     backend: Backend
 
     def predict(self, grey: np.ndarray, tissue: Box | None = None) -> FramePrediction:
-        """Draft one frame of uint8 grey (rows, columns); `tissue` is the part to look at, the whole frame by default."""
+        """Draft one frame of uint8 grey (rows, columns), looking at the part `tissue` alone where it is given."""
         return self.predict_batch([grey], [tissue])[0]
 
     def predict_batch(

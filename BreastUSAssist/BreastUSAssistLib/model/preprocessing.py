@@ -36,7 +36,7 @@ class Letterbox:
         part = Image.fromarray(np.ascontiguousarray(image[top:bottom, left:right])).resize((columns, rows), method)
         square = np.zeros((self.size, self.size), np.uint8)
         row, column = self.offset
-        square[row : row + rows, column : column + columns] = part
+        square[row : row + rows, column : column + columns] = np.asarray(part)
         return square
 
     def invert(self, square: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -46,7 +46,8 @@ class Letterbox:
         row, column = self.offset
         part = Image.fromarray(np.ascontiguousarray(square[row : row + rows, column : column + columns], np.float32))
         frame = np.zeros(shape, np.float32)
-        frame[top:bottom, left:right] = part.resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+        scaled = part.resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+        frame[top:bottom, left:right] = np.asarray(scaled)
         return frame
 
 

@@ -99,7 +99,7 @@ def analyze_clip(
         software=f"BreastUSAssist {__version__}",
         lexicon=lexicon.edition,
         source=_source(clip, next(iter(key_frames.values()))),
-        model=_model_used(predictor),
+        model=model_used(predictor),
         gates=_merged([frame.gates for frame in drafted]),
         frames=tuple(_frame_result(clip, index, frame, labels[index]) for index, frame in enumerate(drafted)),
         lesions=lesions,
@@ -196,13 +196,15 @@ def _source(clip: Clip, frame: UltrasoundFrame) -> Source:
         rows=frame.rows,
         columns=frame.columns,
         sop_instance_uids=tuple(uid for uid in uids if uid),
-        spacing=spacing
-        and Spacing(row_mm=spacing.row_mm, column_mm=spacing.column_mm, source=spacing.source),
+        spacing=None
+        if spacing is None
+        else Spacing(row_mm=spacing.row_mm, column_mm=spacing.column_mm, source=spacing.source),
         slice_mm=clip.slice_mm,
     )
 
 
-def _model_used(predictor: Predictor) -> ModelUsed:
+def model_used(predictor: Predictor) -> ModelUsed:
+    """Which model ran, and on what."""
     bundle, backend = predictor.bundle, predictor.backend
     return ModelUsed(
         name=bundle.name,

@@ -90,6 +90,8 @@ def _compared(folder: Path, analysis: Analysis, truth: np.ndarray) -> DemoCase:
     if analysis.lesions:
         read = read_segmentation(folder / "seg.dcm")
         if not np.array_equal(read.labels, labels):
-            raise BreastUSAssistError(f"{folder / 'seg.dcm'} does not hold the masks that were written; please report this.")
+            raise BreastUSAssistError(
+                f"{folder / 'seg.dcm'} does not hold the masks that were written; please report this."
+            )
         frames = len(labels)
     return DemoCase(folder, analysis, overlap / both if both else 1.0, frames)
