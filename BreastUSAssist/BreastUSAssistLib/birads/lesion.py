@@ -50,17 +50,21 @@ class Measurements(Record):
     elongation: float
     """Major over minor axis of that ellipse, >= 1."""
     lobulations: int
-    """Number of outward bulges of the smoothed outline."""
+    """Number of outward bulges of the smoothed outline; 0 for a convex one."""
+    notches: int | None = None
+    """Number of inward notches of the outline at a finer scale: those between spicules or microlobules."""
+    sharpest_corner_deg: float | None = None
+    """Largest outward turn of the outline within a twentieth of its length; 18 for a disc."""
     margin_roughness: float
     """Root-mean-square distance of the outline from its smoothed self, relative to the equivalent radius."""
     margin_sharpness: float | None = None
     """Median grey-level step across the outline, in units of local speckle standard deviation."""
     echo_ratio: float | None = None
-    """Median grey of the lesion over that of the surrounding fat; below 1 is darker."""
+    """Median grey of the lesion over that of the surrounding fat; below 1 is darker. See grey_levels.echo_ratio."""
     echo_heterogeneity: float | None = None
     """Coefficient of variation of smoothed grey inside the lesion."""
     posterior_ratio: float | None = None
-    """Median grey of the strip below the lesion over that of the strips beside it at the same depth."""
+    """Mean grey of the strip below the lesion over that of the strips beside it at the same depth; below 1 is darker."""
 
 
 class Code(Record):

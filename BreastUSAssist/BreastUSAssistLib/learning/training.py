@@ -100,7 +100,7 @@ class _Parts:
 def _prepared(options: TrainingOptions, images: int, generator: torch.Generator, device: str) -> _Parts:
     network = LesionNet(decoder_channels=options.decoder_channels)
     network.encoder.load_imagenet_weights(imagenet_weights())
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.to(device)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(options.average_decay), use_buffers=True)
     encoder = list(network.encoder.parameters())

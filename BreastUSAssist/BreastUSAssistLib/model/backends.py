@@ -68,7 +68,8 @@ class TorchBackend:
         state = {k: v.float() for k, v in load_file(str(bundle.checked("models/model.safetensors"))).items()}
         network = LesionNet(**bundle.network_arguments())
         network.load_state_dict(state)
-        self._network = network.eval().to(memory_format=torch.channels_last).to(device)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = network.eval().to(device)
 
     def run(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See Backend."""

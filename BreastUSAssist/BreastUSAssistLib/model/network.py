@@ -1,4 +1,4 @@
-"""The lesion network: MONAI's FlexibleUNet on an EfficientNet-Lite encoder, and a class head that looks where it outlines.
+"""The lesion network: MONAI's FlexibleUNet on an EfficientNet-Lite encoder; its class head looks where it outlines.
 
 EfficientNet-Lite (Tan & Le, ICML 2019; Lite variant by the TensorFlow team, 2020) is EfficientNet without squeeze-and-
 excitation and with ReLU6 in place of swish, which suits CPUs. Its ImageNet weights come with the build-time packages

@@ -124,7 +124,7 @@ def _series_key(frames: DicomFrames) -> tuple[object, ...]:
 
 def _frame_order(frames: DicomFrames) -> tuple[float, str]:
     try:
-        number = float(frames.source.header.get("InstanceNumber"))  # type: ignore[arg-type]
+        number = float(frames.source.header.get("InstanceNumber"))
     except (TypeError, ValueError):
         number = math.inf
     return number, frames.source.path.name

@@ -190,17 +190,20 @@ def _check_supported(syntax: str, label: str) -> None:
 def _inflated(file: BinaryIO, label: str) -> BinaryIO:
     """Copy in memory of a deflated file (PS3.5 A.5) with its data set inflated, marked Explicit VR Little Endian."""
     from pydicom.dataset import FileMetaDataset
+    from pydicom.filebase import DicomBytesIO
     from pydicom.filereader import read_file_meta_info
     from pydicom.filewriter import write_file_meta_info
+    from pydicom.uid import UID
 
     file.seek(132)
     group_length = struct.unpack("<L", file.read(12)[8:])[0]
     body_at = 144 + group_length
     meta = FileMetaDataset(read_file_meta_info(file.name))
-    meta.TransferSyntaxUID = _EXPLICIT_LITTLE
-    stream = io.BytesIO(b"\0" * 128 + b"DICM")
+    meta.TransferSyntaxUID = UID(_EXPLICIT_LITTLE)
+    meta_bytes = DicomBytesIO()
+    write_file_meta_info(meta_bytes, meta, enforce_standard=False)
+    stream = io.BytesIO(b"\0" * 128 + b"DICM" + meta_bytes.getvalue())
     stream.seek(0, io.SEEK_END)
-    write_file_meta_info(stream, meta, enforce_standard=False)
     file.seek(body_at)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     stream.write(inflater.decompress(file.read(), MAX_DEFLATED_BYTES))

@@ -161,5 +161,5 @@ def _spacings(header: dict[str, Any], dimension: int) -> list[float]:
 def _dtype(header: dict[str, Any]) -> np.dtype:
     declared = str(header["type"]).lower()
     name = next(dtype for dtype, names in _TYPES.items() if declared in names)
-    order = ">" if str(header.get("endian", "little")).lower() == "big" else "<"
-    return np.dtype(name).newbyteorder(order)
+    big = str(header.get("endian", "little")).lower() == "big"
+    return np.dtype(name).newbyteorder(">" if big else "<")

@@ -77,7 +77,7 @@ def _is_bare_dicom(head: bytes) -> bool:
     """A data set without preamble and file meta information: first element of a low group, plausible VR or length."""
     if len(head) < 16:
         return False
-    little, big = (int.from_bytes(head[:2], order) for order in ("little", "big"))  # type: ignore[arg-type]
+    little, big = (int.from_bytes(head[:2], order) for order in ("little", "big"))
     if little not in _FIRST_GROUPS and big not in _FIRST_GROUPS:
         return False
     if head[4:6].isalpha() and head[4:6].decode("latin-1") in _VR.split():
