@@ -28,8 +28,7 @@ def run(options: argparse.Namespace) -> int:
     """Analyse; 3 when any input could not be done."""
     from datetime import UTC, datetime
 
-    from pydicom.uid import generate_uid
-
+    from ..birads.describe import new_uid
     from ..birads.lexicon import load_lexicon
     from ..service.batch import analyze_inputs
     from . import BAD_INPUT, DONE
@@ -40,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         predictor=predictor_of(options),
         lexicon=load_lexicon(options.lexicon),
         now=lambda: datetime.now(UTC).astimezone(),
-        new_uid=lambda: str(generate_uid(prefix=None)),
+        new_uid=new_uid,
         ignore_gates=options.ignore_gates,
         fractional=options.fractional,
         tell=tell,

@@ -24,9 +24,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the demo."""
     from datetime import UTC, datetime
 
-    from pydicom.uid import generate_uid
-
     from ..birads.analysis import NOTICE
+    from ..birads.describe import new_uid
     from ..service.demo import demo_table, run_demo
     from . import DONE
 
@@ -34,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
         options.out,
         predictor_of(options),
         now=lambda: datetime.now(UTC).astimezone(),
-        new_uid=lambda: str(generate_uid(prefix=None)),
+        new_uid=new_uid,
         tell=tell,
     )
     if options.json:
