@@ -1,0 +1,135 @@
+"""Measurements of a lesion to BI-RADS terms, by ordered rules that are data (Resources/Lexicon/descriptor-rules.json)."""
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from ..errors import UsageError
+from ..files import resource_path
+from ..ultrasound.frame import UltrasoundFrame
+from .lesion import Descriptor, Measurements, Record
+from .lexicon import Lexicon
+
+
+class Condition(Record):
+    """One measure against one threshold. Does not hold when the measure is unknown."""
+
+    measure: str
+    """Field of Measurements."""
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def holds(self, measurements: Measurements) -> bool:
+        """Whether the measure is known and within the threshold."""
+        value = getattr(measurements, self.measure)
+        if value is None:
+            return False
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+
+class TermRule(Record):
+    """A term and the conditions that all must hold for it; none for the term that is left."""
+
+    term: str
+    when: tuple[Condition, ...] = ()
+
+
+class AttributeRules(Record):
+    """The first rule that holds gives the term."""
+
+    attribute: str
+    origin: Literal["geometry", "grey_level"]
+    needs: tuple[str, ...] = ()
+    """Measures without which the attribute is not described at all."""
+    names: tuple[str, ...]
+    """Measures that the explanation of the last, unconditional term gives."""
+    rules: tuple[TermRule, ...]
+
+
+class DescriptorRules(Record):
+    version: int
+    provenance: str
+    """Which images and folds the thresholds come from, and the command that measures them."""
+    measures: dict[str, str]
+    """Name in words of each measure."""
+    attributes: tuple[AttributeRules, ...] = Field(min_length=1)
+
+
+def describe(
+    mask: np.ndarray, measurements: Measurements, frame: UltrasoundFrame, lexicon: Lexicon
+) -> tuple[Descriptor, ...]:
+    """Shape, orientation, margin, echo pattern and posterior features of one lesion, in that order.
+
+    Terms follow from the measurements alone; `mask` (bool, rows x columns) and `frame` must be those that were measured.
+    An attribute whose measure is unknown (no room below the lesion, say) is left out rather than guessed. No term has a
+    confidence: none is calibrated.
+
+    Raises:
+        UsageError: mask and frame do not fit, or the lexicon lacks a term.
+    """
+    if mask.shape != (frame.rows, frame.columns):
+        raise UsageError(f"The mask is {mask.shape} but the frame is {(frame.rows, frame.columns)}; measure it again.")
+    rules = load_rules()
+    found: dict[str, Descriptor] = {}
+    for attribute in rules.attributes:
+        if any(getattr(measurements, name) is None for name in attribute.needs):
+            continue
+        terms = {key: descriptor.term for key, descriptor in found.items()}
+        implied = [
+            r for r in lexicon.rules.implications if attribute.attribute in r.then and lexicon.holds(r.when, terms)
+        ]
+        if implied:
+            why = ", ".join(found[key].label.lower() for key in implied[0].when)
+            because = f"the lexicon's rule for a mass that is {why}"
+            term = implied[0].then[attribute.attribute]
+        else:
+            term, because = _first(attribute, measurements, rules)
+        entry = lexicon.term(attribute.attribute, term)
+        found[attribute.attribute] = Descriptor(
+            attribute=attribute.attribute,
+            term=term,
+            label=entry.label,
+            code=entry.code,
+            origin=attribute.origin,
+            because=because,
+        )
+    return tuple(found.values())
+
+
+@lru_cache(maxsize=1)
+def load_rules() -> DescriptorRules:
+    """The shipped rules. Raises UsageError when the file is damaged."""
+    path = resource_path("Lexicon", "descriptor-rules.json")
+    try:
+        return DescriptorRules.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise UsageError(f"{path} is not valid; install BreastUSAssist again ({error}).") from error
+
+
+def _first(attribute: AttributeRules, measurements: Measurements, rules: DescriptorRules) -> tuple[str, str]:
+    for rule in attribute.rules:
+        if all(condition.holds(measurements) for condition in rule.when):
+            if rule.when:
+                return rule.term, " and ".join(_in_words(c, measurements, rules) for c in rule.when)
+            return rule.term, "no other term fits: " + ", ".join(
+                f"{rules.measures[name]} {_number(getattr(measurements, name))}" for name in attribute.names
+            )
+    raise UsageError(f"The rules for {attribute.attribute} have no last term; install BreastUSAssist again.")
+
+
+def _in_words(condition: Condition, measurements: Measurements, rules: DescriptorRules) -> str:
+    parts = []
+    if condition.at_least is not None:
+        parts.append(f"at least {_number(condition.at_least)}")
+    if condition.at_most is not None:
+        parts.append(f"at most {_number(condition.at_most)}")
+    value = _number(getattr(measurements, condition.measure))
+    return f"{rules.measures[condition.measure]} {value} ({' and '.join(parts)})"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2f}"

@@ -1,0 +1,112 @@
+"""The findings table: one row a lesion, for a spreadsheet."""
+
+import csv
+import io
+from pathlib import Path
+
+from ..files import written_whole
+from .analysis import Analysis
+from .lesion import Lesion
+
+_LENGTHS = ("longest_axis", "perpendicular_axis", "antero_posterior", "transverse", "depth")
+_ATTRIBUTES = ("shape", "orientation", "margin", "echo_pattern", "posterior_features")
+COLUMNS: tuple[str, ...] = (
+    "case",
+    "lesion",
+    "key_frame",
+    "frames",
+    *(f"{name}_{unit}" for name in _LENGTHS for unit in ("px", "mm")),
+    "area_px",
+    "area_mm2",
+    "depth_to_width",
+    "axis_angle_deg",
+    "echo_ratio",
+    "posterior_ratio",
+    *_ATTRIBUTES,
+    "category",
+    "category_label",
+    "management",
+    "probability_malignant",
+    "probability_calibrated",
+    "reasons",
+    "outline_origin",
+    "lexicon",
+    "model",
+    "model_version",
+    "model_sha256",
+    "software",
+    "created",
+    "tracking_uid",
+    "status",
+    "notice",
+)
+NOTICE = "Research use only"
+
+
+def findings_table(analysis: Analysis) -> list[dict[str, str]]:
+    """One row a lesion, every value as text under the names of COLUMNS; empty where unknown, never 0.
+
+    Text that a spreadsheet would run as a formula is preceded by an apostrophe (OWASP, CSV injection).
+    """
+    return [
+        {key: row.get(key, "") for key in COLUMNS} for row in (_row(lesion, analysis) for lesion in analysis.lesions)
+    ]
+
+
+def write_findings_csv(path: Path, analysis: Analysis) -> None:
+    """Write the table as UTF-8, comma separated, CRLF line ends (RFC 4180); the header alone when there is no lesion.
+
+    Raises:
+        OutputError: it could not be written; nothing is left behind.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=COLUMNS, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(findings_table(analysis))
+    with written_whole(path) as beside:
+        beside.write_bytes(text.getvalue().encode("utf-8"))
+
+
+def _row(lesion: Lesion, analysis: Analysis) -> dict[str, str]:
+    measured, assessed = lesion.measurements, lesion.assessment
+    row = {
+        "case": _text(analysis.case),
+        "lesion": str(lesion.number),
+        "key_frame": str(lesion.key_frame),
+        "frames": " ".join(str(number) for number in lesion.frames),
+        "area_px": _number(measured.area.px),
+        "area_mm2": _number(measured.area.mm2),
+        "category": assessed.category or "",
+        "category_label": _text(assessed.label),
+        "management": _text(assessed.management or ""),
+        "probability_malignant": _number(assessed.probability_malignant, 4),
+        "probability_calibrated": "yes" if assessed.probability_calibrated else "no",
+        "reasons": _text(" ".join(assessed.reasons)),
+        "outline_origin": lesion.origin,
+        "lexicon": _text(analysis.lexicon),
+        "model": _text(analysis.model.name),
+        "model_version": _text(analysis.model.version),
+        "model_sha256": _text(analysis.model.sha256),
+        "software": _text(analysis.software),
+        "created": _text(analysis.created),
+        "tracking_uid": _text(lesion.tracking_uid),
+        "status": assessed.status,
+        "notice": NOTICE,
+    }
+    for name in _LENGTHS:
+        length = getattr(measured, name)
+        row[f"{name}_px"], row[f"{name}_mm"] = _number(length.px), _number(length.mm)
+    for name in ("depth_to_width", "axis_angle_deg", "echo_ratio", "posterior_ratio"):
+        row[name] = _number(getattr(measured, name))
+    row.update({d.attribute: _text(d.label) for d in lesion.descriptors if d.attribute in _ATTRIBUTES})
+    return row
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _text(value: str) -> str:
+    """Without line breaks, and not a formula."""
+    value = " ".join(value.split())
+    return "'" + value if value.startswith(("=", "+", "-", "@", "|", "%")) else value
