@@ -56,7 +56,7 @@ def segmentation_dataset(
         headers: source headers without pixel data, one a file: a still, one multi-frame cine or volume, or N files of
             one frame each. All of one study and one size.
         labels: uint8 or uint16, (frames, rows, columns): 0 background, n the lesion of that number. Frames in the
-            order of `headers`.
+            order of `headers`; of a single multi-frame file they may be only the first ones.
         lesions: the lesions outlined in `labels`. Segments are numbered 1, 2, ... in order of `Lesion.number` as the
             standard demands; SegmentLabel ("Lesion 3") and TrackingUID name the lesion. A lesion without a pixel in
             `labels` gets no segment.
@@ -132,7 +132,9 @@ def _check(
     if labels.ndim != 3 or labels.dtype not in (np.uint8, np.uint16):
         raise UsageError("Labels must be an 8-bit or 16-bit unsigned array of frames, rows and columns.")
     rows, columns = int(frames[0].header.Rows), int(frames[0].header.Columns)
-    if labels.shape != (len(frames), rows, columns):
+    # A cine cut short has fewer frames than its header says; of several files, each must have its label image.
+    fits = len(labels) == len(frames) or (len(labels) < len(frames) and frames[-1].header is frames[0].header)
+    if not fits or labels.shape[1:] != (rows, columns):
         raise UsageError(
             f"The labels are {labels.shape[0]} frames of {labels.shape[1]} x {labels.shape[2]} pixels, the source has "
             f"{len(frames)} of {rows} x {columns}; give one label image for every source frame."
