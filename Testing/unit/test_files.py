@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,8 @@ import pytest
 from BreastUSAssistLib.errors import OutputError
 from BreastUSAssistLib.files import write_text, written_whole
 from BreastUSAssistLib.service.case_files import folder_written_whole
+
+LIBRARY = Path(__file__).resolve().parents[2] / "BreastUSAssist"
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -46,27 +47,41 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_folder(tmp_path: Path) -
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's file size limit stands in for a full disk on Linux")
 def test_a_write_that_the_kernel_refuses_leaves_nothing(tmp_path: Path) -> None:
-    code = (
-        "import resource, signal, sys; from pathlib import Path; from BreastUSAssistLib.files import write_bytes; "
-        "from BreastUSAssistLib.errors import OutputError\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+    told = in_small_files(
+        "from BreastUSAssistLib.files import write_bytes\n"
         "try: write_bytes(Path(sys.argv[1]), bytes(100_000))\n"
-        "except OutputError as error: print(error)"
+        "except OutputError as error: print(error)",
+        tmp_path / "big.bin",
     )
-    path = tmp_path / "big.bin"
-    library = Path(__file__).resolve().parents[2] / "BreastUSAssist"
-    told = subprocess.run(
-        [sys.executable, "-c", code, path],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(library)},
-    ).stdout
-    assert (
-        told.strip() == f"{path} could not be written (File too large); free space or choose another folder with --out."
-    )
+    sentence = "could not be written (File too large); free space or choose another folder with --out."
+    assert told == f"{tmp_path / 'big.bin'} {sentence}"
     assert list(tmp_path.iterdir()) == []
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 4096
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's file size limit stands in for a full disk on Linux")
+def test_a_disk_that_fills_up_in_a_case_names_the_case(tmp_path: Path) -> None:
+    told = in_small_files(
+        "from BreastUSAssistLib.files import write_bytes\n"
+        "from BreastUSAssistLib.service.case_files import folder_written_whole\n"
+        "try:\n"
+        "    with folder_written_whole(Path(sys.argv[1])) as folder:\n"
+        "        write_bytes(folder / 'small', bytes(100))\n"
+        "        write_bytes(folder / 'big', bytes(100_000))\n"
+        "except OutputError as error: print(error)",
+        tmp_path / "case",
+    )
+    assert told == f"{tmp_path / 'case'} could not be written (File too large); free space or choose another --out."
+    assert list(tmp_path.iterdir()) == []
+
+
+def in_small_files(code: str, path: Path) -> str:
+    """Run a piece of Python in a process that can write no file over 4 kB; what it printed."""
+    start = (
+        "import resource, signal, sys; from pathlib import Path; from BreastUSAssistLib.errors import OutputError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+    )
+    command = [sys.executable, "-B", "-c", start + code, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=LIBRARY).stdout.strip()
 
 
 def test_written_files_have_the_usual_permissions(tmp_path: Path) -> None:

@@ -149,7 +149,9 @@ def _keep(path: Path, parts: _Parts, options: TrainingOptions, epoch: int) -> No
         for name, part in vars(parts).items()
     }
     with written_whole(path) as beside:
-        torch.save({"options": options.model_dump_json(), "epoch": epoch, **states}, beside)
+        # Dropout draws from PyTorch's own generator, so its state belongs to the training too.
+        kept = {"options": options.model_dump_json(), "epoch": epoch, "random": torch.get_rng_state(), **states}
+        torch.save(kept, beside)
 
 
 def _resume(path: Path, parts: _Parts, options: TrainingOptions) -> int:
@@ -163,4 +165,5 @@ def _resume(path: Path, parts: _Parts, options: TrainingOptions) -> int:
             part.set_state(kept[name])
         else:
             part.load_state_dict(kept[name])
+    torch.set_rng_state(kept["random"])
     return int(kept["epoch"])

@@ -55,8 +55,10 @@ def folder_written_whole(target: Path) -> Iterator[Path]:
         beside.chmod(0o755)
         yield beside
         _replace(beside, target)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (OSError, OutputError) as error:
+        # A file's own OutputError names a temporary path that means nothing to the reader.
+        cause = error.__cause__ if isinstance(error, OutputError) else error
+        reason = getattr(cause, "strerror", None) or type(cause).__name__
         raise OutputError(f"{target} could not be written ({reason}); free space or choose another --out.") from error
     finally:
         if beside is not None:
