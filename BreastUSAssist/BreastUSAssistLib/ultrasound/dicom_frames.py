@@ -64,8 +64,10 @@ class DicomFrames:
         except InputError:
             raise
         except OSError as error:
-            reason = error.strerror or "the pixels are damaged"
-            raise InputError(f"{label} could not be decoded ({reason}); copy or export it again.") from None
+            reason = error.strerror or "damaged pixels"
+            raise InputError(
+                f"{label}: frame {index + 1} could not be decoded ({reason}); copy or export it again."
+            ) from None
         except MemoryError:
             raise InputError(f"{label} does not fit into memory; close other programs or reduce it.") from None
         except Exception:  # decoders raise many kinds, and their texts are not for users

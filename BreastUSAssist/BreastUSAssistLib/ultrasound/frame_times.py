@@ -35,6 +35,8 @@ def _by_vector(header: "Dataset", count: int) -> tuple[float, ...] | None:
     increments = _finite_list(header.get("FrameTimeVector"))
     if len(increments) == count:
         increments = increments[1:]
+    elif 0.0 in increments:
+        return None
     if len(increments) != count - 1 or any(value < 0 for value in increments) or not any(increments):
         return None
     return tuple(accumulate(increments, initial=0.0))

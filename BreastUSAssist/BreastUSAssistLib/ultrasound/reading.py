@@ -8,6 +8,7 @@ A file given by its own name always gives a clip or an InputError.
 """
 
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -77,7 +78,6 @@ class _Opening:
         self._workspace = workspace
         self._names = CaseNames()
         self._budget = UnpackBudget()
-        self._archives = 0
 
     def anything(self, path: Path) -> Iterator[Clip | InputError]:
         try:
@@ -177,12 +177,10 @@ class _Opening:
         if depth > MAX_NESTING:
             yield InputError(f"{label} is an archive inside archives; unpack it first.")
             return
-        self._archives += 1
-        folder = self._workspace / f"archive-{self._archives}"
         labels: dict[Path, str] = {}
         failed = False
         try:
-            folder.mkdir(parents=True)
+            folder = Path(tempfile.mkdtemp(prefix="archive-", dir=self._workspace))
             for entry in unpack_zip(path, label, folder, self._budget):
                 if isinstance(entry, InputError):
                     failed = True

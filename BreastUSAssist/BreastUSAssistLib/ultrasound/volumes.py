@@ -5,6 +5,7 @@ of the second axis. Nothing is flipped, whatever the file's orientation.
 """
 
 import gzip
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,7 +66,10 @@ class VolumeFrames:
         try:
             pixels = self.grey_range.to_uint8(np.asarray(self.stack[index]))
         except OSError as error:
-            raise InputError(f"{self.label} could not be read ({error.strerror or 'input error'}).") from None
+            reason = error.strerror or "input error"
+            raise InputError(f"{self.label} could not be read ({reason}); check the file.") from None
+        except MemoryError:
+            raise InputError(f"{self.label} does not fit into memory; close other programs or crop it.") from None
         if with_colour:
             pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
             pixels = composited(pixels) if pixels.shape[-1] == 4 and pixels.ndim == 3 else pixels
@@ -146,9 +150,12 @@ def stored_array(path: Path, label: str, layout: VolumeLayout, offset: int, comp
             raise truncated(label)
         return np.memmap(path, dtype=layout.dtype, mode="r", offset=offset, shape=shape)
     check_unpacked_size(label, due)
-    with gzip.open(path, "rb") as stream:
-        stream.read(offset)
-        data = stream.read(due)
+    try:
+        with gzip.open(path, "rb") as stream:
+            stream.read(offset)
+            data = stream.read(due)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise truncated(label) from None
     if len(data) < due:
         raise truncated(label)
     return np.frombuffer(data, dtype=layout.dtype).reshape(shape)
