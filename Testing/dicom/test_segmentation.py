@@ -76,7 +76,7 @@ def test_every_kind_of_source_validates_and_reads_back(kind: str, fractional: bo
     assert not ours.overlapping and ours.frames_elsewhere == 0
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_labels_come_back_as_they_were(data: st.DataObject) -> None:
     rows, columns = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
@@ -98,7 +98,7 @@ def test_any_labels_come_back_as_they_were(data: st.DataObject) -> None:
     assert np.array_equal(restored, labels)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(data=st.data())
 def test_fractions_are_the_probabilities_near_each_lesion(data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
@@ -181,6 +181,32 @@ def test_patient_and_study_are_those_of_the_source_and_the_rest_is_ours(tmp_path
     assert {again.SOPInstanceUID, again.SeriesInstanceUID}.isdisjoint(
         {written.SOPInstanceUID, written.SeriesInstanceUID}
     )
+
+
+@pytest.mark.parametrize(
+    ("character_set", "name"),
+    [
+        ("ISO_IR 100", "Müller^Änne"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+        ("ISO_IR 192", "李^四"),
+    ],
+)
+def test_names_keep_their_characters(character_set: str, name: str, tmp_path: Path) -> None:
+    header = sources.still()
+    header.SpecificCharacterSet, header.PatientName = character_set, name
+    header.save_as(tmp_path / "source.dcm", implicit_vr=False, little_endian=True)
+    labels = drafts.two_lesions(1)
+    path = tmp_path / "seg.dcm"
+    headers = [dcmread(tmp_path / "source.dcm", force=True)]
+    write_segmentation(path, headers, labels, drafts.lesions_of(labels), drafts.MODEL, created=drafts.CREATED)
+    assert str(dcmread(path).PatientName) == name
+    assert drafts.validator_errors(path) == []
+
+
+def test_a_cine_cut_short_may_have_fewer_labels_than_frames() -> None:
+    headers, labels = [sources.cine(9)], drafts.two_lesions(5)
+    read = read_segmentation(build(headers, labels), headers)
+    assert np.array_equal(read.labels[:5], labels) and not read.labels[5:].any()
 
 
 def test_faults_of_the_source_are_not_passed_on(tmp_path: Path) -> None:

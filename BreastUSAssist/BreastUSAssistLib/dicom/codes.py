@@ -31,8 +31,10 @@ COMMENT = Code(value="121106", scheme="DCM", meaning="Comment")
 ASSESSMENT_CATEGORY = Code(value="111005", scheme="DCM", meaning="Assessment Category")
 PROBABILITY_OF_CANCER = Code(value="111047", scheme="DCM", meaning="Probability of cancer")
 FINDINGS_SUMMARY = Code(value="111017", scheme="DCM", meaning="CAD Processing and Findings Summary")
-WITHOUT_FINDINGS = Code(value="111241", scheme="DCM", meaning="All algorithms succeeded; without findings")
-"""PS3.16 CID 6047."""
+ALL_WITHOUT_FINDINGS = Code(value="111241", scheme="DCM", meaning="All algorithms succeeded; without findings")
+"""PS3.16 CID 6047, as the two that follow."""
+SOME_WITHOUT_FINDINGS = Code(value="111243", scheme="DCM", meaning="Not all algorithms succeeded; without findings")
+NONE_WITHOUT_FINDINGS = Code(value="111245", scheme="DCM", meaning="No algorithms succeeded; without findings")
 
 LONG_AXIS = Code(value="103339001", scheme="SCT", meaning="Long axis")
 SHORT_AXIS = Code(value="103340004", scheme="SCT", meaning="Short axis")
@@ -56,9 +58,14 @@ DESCRIPTOR_NAMES: dict[str, Code] = {
     "echo_pattern": Code(value="111360", scheme="DCM", meaning="Echo pattern"),
     "posterior_features": Code(value="111366", scheme="DCM", meaning="Posterior acoustic features"),
     "vascularity": Code(value="111372", scheme="DCM", meaning="Vascularity"),
-    "background_echotexture": Code(value="111350", scheme="DCM", meaning="Breast background echotexture"),
+    "tissue_composition": Code(value="111350", scheme="DCM", meaning="Breast background echotexture"),
+    "calcifications": Code(value="CALCIFICATIONS", scheme=PRIVATE_SCHEME, meaning="Calcifications on ultrasound"),
+    "elasticity": Code(value="ELASTICITY", scheme=PRIVATE_SCHEME, meaning="Elasticity assessment"),
+    "finding_type": Code(value="FINDING-TYPE", scheme=PRIVATE_SCHEME, meaning="Finding type"),
+    "glandular_tissue_component": Code(value="GTC", scheme=PRIVATE_SCHEME, meaning="Glandular tissue component"),
+    "echogenic_rim": Code(value="ECHOGENIC-RIM", scheme=PRIVATE_SCHEME, meaning="Echogenic rim"),
 }
-"""Concept names of the lexicon's attributes: PS3.16 CIDs 6151-6157 and TID 4011."""
+"""Concept names of the lexicon's attributes: PS3.16 CIDs 6151-6157 and TID 4011; private where there is none."""
 
 CATEGORIES: dict[str, Code] = {
     "3": Code(value="397143007", scheme="SCT", meaning="BI-RADS Category 3"),
@@ -89,7 +96,7 @@ def segment_color(lesion_number: int) -> tuple[int, int, int]:
 
 def private_code(value: str, meaning: str) -> Code:
     """A term of the lexicon that has no standard code, in this project's private scheme."""
-    return Code(value=value, scheme=PRIVATE_SCHEME, meaning=short_text(meaning))
+    return Code(value=value.upper().replace("_", "-"), scheme=PRIVATE_SCHEME, meaning=short_text(meaning))
 
 
 def code_item(code: Code) -> "Dataset":

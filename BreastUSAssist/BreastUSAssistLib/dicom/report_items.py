@@ -64,7 +64,7 @@ def lesion_group(
 
 
 def no_lesion_group(frames: Sequence[SourceFrame], analysis: Analysis) -> Any:
-    """Group over the analysed images that says that the algorithm ran and found nothing (PS3.16 TID 1501)."""
+    """Group over the images that says that the algorithm found nothing, or did not run (PS3.16 TID 1501)."""
     from highdicom import sr
     from pydicom.uid import generate_uid
 
@@ -73,13 +73,24 @@ def no_lesion_group(frames: Sequence[SourceFrame], analysis: Analysis) -> Any:
         tracking_identifier=sr.TrackingIdentifier(uid=generate_uid(prefix=None), identifier="No lesion outlined"),
         algorithm_id=_algorithm(analysis),
         qualitative_evaluations=[
-            sr.QualitativeEvaluation(concept(codes.FINDINGS_SUMMARY), concept(codes.WITHOUT_FINDINGS))
+            sr.QualitativeEvaluation(concept(codes.FINDINGS_SUMMARY), concept(_summary(analysis)))
         ],
         source_images=[sr.SourceImageForMeasurementGroup(kind, uid) for uid, kind in images.items()],
     )
-    text = "The AI outlined no lesion. This does not rule one out."
+    stopped = "" if _summary(analysis) is codes.ALL_WITHOUT_FINDINGS else " Not every frame was fit to be analysed."
+    text = f"The AI outlined no lesion. This does not rule one out.{stopped}"
     group[0].ContentSequence.append(text_item(codes.COMMENT, text, "CONTAINS"))
     return group
+
+
+def _summary(analysis: Analysis) -> Code:
+    """Whether all, some or none of the frames were analysed: gates that stop a frame leave it without a result."""
+    stops = [gate for gate in analysis.gates if gate.severity == "stop"]
+    if not stops:
+        return codes.ALL_WITHOUT_FINDINGS
+    frames = {number for gate in stops for number in gate.frames}
+    everything = any(not gate.frames for gate in stops) or len(frames) >= analysis.source.frame_count
+    return codes.NONE_WITHOUT_FINDINGS if everything else codes.SOME_WITHOUT_FINDINGS
 
 
 def _measurements(lesion: Lesion) -> list[Any]:
