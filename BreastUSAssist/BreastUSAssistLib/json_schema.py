@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import textwrap
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -41,7 +42,7 @@ def _models(model: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 def _field_docstrings(model: type[BaseModel]) -> dict[str, str]:
-    (tree,) = ast.parse(inspect.cleandoc(inspect.getsource(model))).body
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
     assert isinstance(tree, ast.ClassDef)
     found = {}
     for field, after in zip(tree.body, tree.body[1:], strict=False):

@@ -1,0 +1,218 @@
+"""Sections of a report about the case as a whole: header, source, checks, summary, how it was made, limits."""
+
+from ..birads.analysis import Analysis, Gate
+from .report_pictures import line_style
+from .report_text import SEVERITIES, calibration, gate_frames, length, number, percent, plural, safe, term
+
+_FILES_SHOWN = 8
+_KINDS = {"still": "Still image", "cine": "Cine clip", "volume": "Volume"}
+_ICONS = {
+    "stop": '<path d="M7 2h10l5 5v10l-5 5H7l-5-5V7z"/><path class="in" d="M8 8l8 8M16 8l-8 8"/>',
+    "warn": '<path d="M12 2.5L22.5 21h-21z"/><path class="in" d="M12 9v6M12 17.6v.9"/>',
+    "note": '<circle cx="12" cy="12" r="10"/><path class="in" d="M12 11v6M12 7v.9"/>',
+    "ok": '<circle cx="12" cy="12" r="10"/><path class="in" d="M7 12.5l3.5 3.5 6.5-7.5"/>',
+}
+_SHARE_MALIGNANT = (
+    "About a third of the lesions in the training sets were malignant; in screening well under one in a hundred women "
+    "has cancer. Where cancer is rarer than in those sets, the estimate is too high."
+)
+LIMITS = (
+    "Research software, not a medical device. It has no regulatory clearance and must not guide care.",
+    "Everything here is a draft made without a reader. The outline can miss a lesion, join two, or follow a shadow, "
+    "rib, fat lobule or measuring mark.",
+    "It sees the frames it was given and nothing else: no history, examination, mammogram, earlier study, Doppler or "
+    "elastography.",
+    _SHARE_MALIGNANT,
+    "The training images come from a few sites and scanners. On other equipment, presets or populations it can be "
+    "wrong without a sign of it.",
+    "Descriptors follow from measures and thresholds that are stated beside each of them; a reader may see otherwise.",
+    "Lengths are in millimetres only where the file or the user gives the pixel size; nothing is assumed.",
+)
+CITATIONS = (
+    "Gómez-Flores W, Gregorio-Calas MJ, Coelho de Albuquerque Pereira W. BUS-BRA: a breast ultrasound dataset for "
+    "assessing computer-aided diagnosis systems. Medical Physics, 2024.",
+    "Al-Dhabyani W, Gomaa M, Khaled H, Fahmy A. Dataset of breast ultrasound images. Data in Brief 28:104863, 2020.",
+    "Pawłowska A, et al. Curated benchmark dataset for ultrasound based breast lesion analysis (BrEaST-Lesions-USG). "
+    "Scientific Data, 2024.",
+    "BI-RADS is a registered trademark of the American College of Radiology, which has neither made nor endorsed this "
+    "software.",
+)
+
+
+def icon(kind: str) -> str:
+    """Small drawing for stop, warn, note or ok; the word beside it says the same."""
+    return f'<svg class="icon {kind}" viewBox="0 0 24 24" aria-hidden="true">{_ICONS[kind]}</svg>'
+
+
+def header(analysis: Analysis) -> str:
+    """Case name and the one-line answer."""
+    source = analysis.source
+    return (
+        '<header class="case"><p class="eyebrow">Draft analysis of a breast ultrasound</p>'
+        f"<h1><bdi>{safe(analysis.case)}</bdi></h1>"
+        f'<p class="lead">{_answer(analysis)}</p>'
+        '<dl class="facts">'
+        + _fact("Kind", f"{_KINDS[source.kind]}, {plural(source.frame_count, 'frame')}")
+        + _fact("Calibration", safe(calibration(source.spacing)))
+        + _fact("Made", safe(analysis.created))
+        + _fact("Frame size", f"{source.columns} × {source.rows} px" + _slices(analysis))
+        + _fact(f"{plural(len(source.files), 'file')} ({safe(source.format)})", _files(source.files), wide=True)
+        + "</dl></header>"
+    )
+
+
+def checks(analysis: Analysis) -> str:
+    """Input gates in words."""
+    if analysis.gates:
+        items = "".join(_gate(gate, analysis) for gate in analysis.gates)
+    else:
+        items = (
+            f'<li class="gate ok">{icon("ok")}<div><strong>Nothing found</strong>'
+            "<p>No check of the input raised a concern. That does not prove that the image is fit for reading.</p>"
+            "</div></li>"
+        )
+    return (
+        '<section aria-labelledby="checks"><h2 id="checks">Checks of the input</h2>'
+        f'<ul class="gates">{items}</ul></section>'
+    )
+
+
+def summary(analysis: Analysis) -> str:
+    """Table of all lesions; nothing for fewer than two."""
+    if len(analysis.lesions) < 2:
+        return ""
+    rows = []
+    for lesion in analysis.lesions:
+        size = f"{length(lesion.measurements.longest_axis)} × {length(lesion.measurements.perpendicular_axis)}"
+        words = ", ".join(safe(descriptor.label) for descriptor in lesion.descriptors) or "–"
+        rows.append(
+            f'<tr><th scope="row"><a href="#lesion-{lesion.number}">{swatch(lesion.number)} Lesion {lesion.number}'
+            "</a></th>"
+            f'<td>{lesion.key_frame}</td><td class="number">{size}</td><td>{words}</td>'
+            f"<td>{safe(lesion.assessment.category or 'none')}</td>"
+            f"<td>{safe(lesion.assessment.likelihood or '–')}</td></tr>"
+        )
+    return (
+        '<section aria-labelledby="summary"><h2 id="summary">At a glance</h2><div class="scroll"><table>'
+        "<caption>All lesions of this case, drafts</caption><thead><tr>"
+        '<th scope="col">Lesion</th><th scope="col">Key frame</th><th scope="col">Longest × across</th>'
+        '<th scope="col">Descriptors</th><th scope="col">Suggested category</th>'
+        '<th scope="col">Likelihood of cancer</th>'
+        f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
+    )
+
+
+def nothing_outlined(analysis: Analysis) -> str:
+    """What it means, and does not mean, that no lesion was outlined."""
+    stopped = any(gate.severity == "stop" and not gate.frames for gate in analysis.gates)
+    reason = (
+        "<p>The image was not read, because a check of the input stopped it (see above).</p>"
+        if stopped
+        else f"<p>The network drew no outline in {_looked_at(analysis)}.{_class_words(analysis)}</p>"
+    )
+    return (
+        '<section class="none" aria-labelledby="none"><h2 id="none">No lesion outlined</h2>'
+        f"{reason}<p><strong>This does not mean that there is none.</strong> Small, isoechoic or partly imaged lesions "
+        "are missed, and only these frames were looked at. No category is suggested.</p></section>"
+    )
+
+
+def provenance(analysis: Analysis) -> str:
+    """Model, versions, hash, timings."""
+    model = analysis.model
+    timings = "; ".join(f"{safe(term(step))} {number(spent, 0)} ms" for step, spent in analysis.timings_ms.items())
+    return (
+        '<section aria-labelledby="made"><h2 id="made">How this was made</h2><dl class="facts made">'
+        + _fact("Model", f"{safe(model.name)}, version {safe(model.version)}")
+        + _fact("Run on", f"{safe(model.backend)}, {safe(model.precision)}, {safe(model.device)}")
+        + _fact("Software", safe(analysis.software))
+        + _fact("Lexicon edition", safe(analysis.lexicon))
+        + _fact("Made", safe(analysis.created))
+        + _fact("Status", safe(analysis.status))
+        + _fact("Time", timings or "not recorded", wide=True)
+        + _fact(
+            "Weights, SHA-256",
+            f"{safe(model.sha256[:12])}… in full <code>{safe(model.sha256)}</code>",
+            wide=True,
+        )
+        + _fact("Format", f"analysis.json {safe(analysis.schema_version)}")
+        + "</dl></section>"
+    )
+
+
+def limits() -> str:
+    """What a reader has to know before using any of it."""
+    items = "".join(f"<li>{safe(limit)}</li>" for limit in LIMITS)
+    return f'<section aria-labelledby="limits"><h2 id="limits">Limits</h2><ul class="prose">{items}</ul></section>'
+
+
+def citations() -> str:
+    """Sources of the training images, and the trademark."""
+    items = "".join(f"<li>{safe(citation)}</li>" for citation in CITATIONS)
+    return (
+        '<section aria-labelledby="sources"><h2 id="sources">Sources</h2>'
+        "<p>The models that ship with this software learned from these public sets of images, which ask to be "
+        "cited.</p>"
+        f'<ul class="prose">{items}</ul></section>'
+    )
+
+
+def swatch(lesion: int) -> str:
+    """Sample of the line in which a lesion is outlined."""
+    style = line_style(lesion)
+    dashes = f' stroke-dasharray="{" ".join(f"{d:g}" for d in style.dashes)}"' if style.dashes else ""
+    return (
+        '<svg class="swatch" viewBox="0 0 40 16" aria-hidden="true"><rect width="40" height="16" rx="3"/>'
+        f'<line x1="4" x2="36" y1="8" y2="8" stroke="{style.colour}" stroke-width="2.5"{dashes}/></svg>'
+    )
+
+
+def training_share() -> str:
+    """How common cancer was where the network learned, and why that matters."""
+    return safe(_SHARE_MALIGNANT)
+
+
+def _answer(analysis: Analysis) -> str:
+    if not analysis.lesions:
+        return "No lesion outlined, which does not mean that there is none."
+    count = plural(len(analysis.lesions), "lesion")
+    categories = ", ".join(safe(lesion.assessment.category or "none") for lesion in analysis.lesions)
+    word = "category" if len(analysis.lesions) == 1 else "categories"
+    return f"{count} outlined. Suggested {word}: {categories}. Nothing has been checked by a reader."
+
+
+def _slices(analysis: Analysis) -> str:
+    return f", slices {analysis.source.slice_mm:.3g} mm apart" if analysis.source.slice_mm else ""
+
+
+def _fact(name: str, value: str, wide: bool = False) -> str:
+    kind = ' class="wide"' if wide else ""
+    return f"<div{kind}><dt>{name}</dt><dd>{value}</dd></div>"
+
+
+def _files(files: tuple[str, ...]) -> str:
+    shown = ", ".join(f"<bdi>{safe(name)}</bdi>" for name in files[:_FILES_SHOWN])
+    more = len(files) - _FILES_SHOWN
+    return (shown or "–") + (f" and {more} more, listed in analysis.json" if more > 0 else "")
+
+
+def _gate(gate: Gate, analysis: Analysis) -> str:
+    where = gate_frames(gate, analysis)
+    where = f' <span class="where">{where}</span>' if where else ""
+    return (
+        f'<li class="gate {gate.severity}">{icon(gate.severity)}<div>'
+        f"<strong>{SEVERITIES[gate.severity]}</strong>{where}"
+        f"<p>{safe(gate.message)}</p></div></li>"
+    )
+
+
+def _looked_at(analysis: Analysis) -> str:
+    frames = analysis.source.frame_count
+    return "this image" if frames == 1 else f"any of the {frames} frames"
+
+
+def _class_words(analysis: Analysis) -> str:
+    known = [frame.normal for frame in analysis.frames if frame.normal is not None]
+    if len(known) != 1:
+        return ""
+    return f" Its probability of a normal image: {percent(known[0])}, not calibrated."
