@@ -1,14 +1,17 @@
-"""How well the descriptors agree with a reader's, on images with truth masks: `python -m BreastUSAssistLib.birads.agreement`.
+"""How well the descriptors agree with a reader's, as a command.
 
-Margin and echo pattern are compared in the groups that the rules can tell apart; a margin sub-type counts as right when it
-is one of those the reader named. Majority is the accuracy of always answering the commonest term of the fold.
+    python -m BreastUSAssistLib.birads.agreement --manifest CSV --root DIR
+
+The margin is compared in three steps. Its sub-type is compared where both say not circumscribed, and counts as right
+when it is one of those the reader named (they may name several), so that kappa has no meaning there. Majority is the
+accuracy of always answering the commonest term of the fold.
 """
 
 import argparse
 import csv
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,7 @@ from .measurements import measure
 _ECHO = {"complex cystic/solid": "complex_cystic_and_solid"}
 _POSTERIOR = {"no": "none"}
 _LARGEST_LESION_LABEL = 100
+_SUB_TYPE = "margin sub-type"
 
 
 def compare(manifest: Path, root: Path, folds: Sequence[str], masks: Path | None = None) -> list[dict[str, str]]:
@@ -46,7 +50,7 @@ def compare(manifest: Path, root: Path, folds: Sequence[str], masks: Path | None
         )
         pairs.setdefault("margin spiculated", []).append((str(margin == "spiculated"), str("spiculated" in named)))
         if margin != "circumscribed" and truth != "circumscribed":
-            pairs.setdefault("margin sub-type", []).append((margin, margin if margin in named else named[0]))
+            pairs.setdefault(_SUB_TYPE, []).append((margin, margin if margin in named else named[0]))
         echo = row["echogenicity"]
         pairs.setdefault("echo pattern", []).append((found.get("echo_pattern", ""), _ECHO.get(echo, echo)))
         posterior = row["posterior_features"]
@@ -57,7 +61,7 @@ def compare(manifest: Path, root: Path, folds: Sequence[str], masks: Path | None
 
 
 def cohens_kappa(first: Sequence[str], second: Sequence[str]) -> float:
-    """Agreement beyond chance of two lists of terms (Cohen, Educ Psychol Meas 1960;20:37); nan for one and the same term."""
+    """Agreement beyond chance of two lists of terms (Cohen, Educ Psychol Meas 1960;20:37); nan for a single term."""
     agreed = float(np.mean([a == b for a, b in zip(first, second, strict=True)]))
     left, right = Counter(first), Counter(second)
     chance = sum(left[term] * right[term] for term in left) / len(first) ** 2
@@ -70,9 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--folds", nargs="+", default=["4"])
-    parser.add_argument(
-        "--masks", type=Path, help="folder of other label images, <image name>.png, instead of the truth"
-    )
+    parser.add_argument("--masks", type=Path, help="folder of other label images, <image name>.png")
     chosen = parser.parse_args(arguments)
     try:
         table = compare(chosen.manifest, chosen.root, chosen.folds, chosen.masks)
@@ -110,10 +112,8 @@ def _rows(manifest: Path, folds: Sequence[str]) -> list[dict[str, str]]:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{manifest} cannot be read as a table; give a CSV file as in the README.") from error
-    wanted: Callable[[dict[str, str]], bool] = lambda row: (  # noqa: E731
-        bool(row.get("shape")) and row["shape"] != "not applicable" and row.get("fold") in folds
-    )
-    chosen = [row for row in rows if wanted(row)]
+    described = [row for row in rows if row.get("shape") not in (None, "", "not applicable")]
+    chosen = [row for row in described if row.get("fold") in folds]
     if not chosen:
         raise InputError(f"{manifest} has no described lesion in fold {', '.join(folds)}; choose other folds.")
     return chosen
@@ -138,7 +138,7 @@ def _scores(name: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
         "images": str(len(pairs)),
         "accuracy": f"{accuracy:.3f}",
         "majority": f"{majority:.3f}",
-        "kappa": f"{cohens_kappa(found, truth):.3f}",
+        "kappa": "-" if name == _SUB_TYPE else f"{cohens_kappa(found, truth):.3f}",
     }
 
 

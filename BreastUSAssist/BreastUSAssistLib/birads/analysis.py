@@ -46,6 +46,8 @@ class Source(Record):
 
 
 class ModelUsed(Record):
+    """The model bundle and how it was run."""
+
     name: str
     version: str
     sha256: str

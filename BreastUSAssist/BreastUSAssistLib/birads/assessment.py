@@ -4,7 +4,6 @@ The band of the probability (2, 10, 50, 95 %) is the base. Descriptors can only 
 category 3, and some sets of them have a floor. Without a probability the number of suspicious descriptors decides.
 """
 
-import math
 from collections.abc import Sequence
 
 from ..errors import UsageError
@@ -56,7 +55,7 @@ def suggest_category(
     steps = abs(SUGGESTED.index(alone) - SUGGESTED.index(base))
     if steps >= lexicon.rules.disagreement_steps:
         reasons_so_far.append(
-            f"Probability and descriptors disagree by {steps} steps ({base} against {alone}): look at this lesion with care."
+            f"Probability and descriptors disagree by {steps} steps ({base} against {alone}), so look at it with care."
         )
     if lexicon.holds(lexicon.rules.simple_cyst, terms):
         reasons_so_far.append("It has the features of a simple cyst, for which a reader may choose category 2.")
@@ -135,18 +134,18 @@ def _named(attributes: list[str], terms: dict[str, str], lexicon: Lexicon) -> st
 
 def _band_reason(probability: float, category: str, lexicon: Lexicon, calibrated: bool) -> str:
     kind = "calibrated on public sets" if calibrated else "not calibrated"
+    shown = _percent(probability, lexicon)
     return (
-        f"The model's probability of malignancy, {_percent(probability)} ({kind}), lies in the band of category {category}"
+        f"The model's probability of malignancy, {shown} ({kind}), lies in the band of category {category}"
         f" ({lexicon.categories[category].likelihood})."
     )
 
 
-def _percent(probability: float) -> str:
-    """Never rounded across a bound of a category."""
-    digits = 1 if 0.01 <= probability <= 0.99 else 2
-    for more in range(digits, 8):
-        shown = f"{100 * probability:.{more}f}"
-        if math.isclose(float(shown) / 100, probability, abs_tol=5e-5):
+def _percent(probability: float, lexicon: Lexicon) -> str:
+    """In percent with one decimal, or as many more as keep it from being rounded into another category's band."""
+    for digits in range(1, 12):
+        shown = f"{100 * probability:.{digits}f}"
+        if probability_band(float(shown) / 100, lexicon) == probability_band(probability, lexicon):
             return shown + " %"
     return f"{100 * probability} %"
 

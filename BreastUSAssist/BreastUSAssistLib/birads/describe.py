@@ -44,8 +44,8 @@ def describe_lesion(
         calibrated: whether the probability was calibrated.
         stop: messages of input gates that forbid an assessment; the measurements are made all the same.
         tissue: box of the tissue, see `measure`.
-        key_frame: 1-based number of `frame` in the clip; None takes the number in its file when `frames` has it, else the
-            first of `frames`.
+        key_frame: 1-based number of `frame` in the clip; None takes the number in its file when `frames` has it, else
+            the first of `frames`.
         tracking_uid: the UID under which the lesion is known, or what makes one.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Measurements of a lesion to BI-RADS terms, by ordered rules that are data (Resources/Lexicon/descriptor-rules.json)."""
+"""Measurements of a lesion to BI-RADS terms, by ordered rules that are data (descriptor-rules.json)."""
 
 from functools import lru_cache
 from typing import Literal
@@ -49,6 +49,8 @@ class AttributeRules(Record):
 
 
 class DescriptorRules(Record):
+    """Content of descriptor-rules.json."""
+
     version: int
     provenance: str
     """Which images and folds the thresholds come from, and the command that measures them."""
@@ -62,8 +64,8 @@ def describe(
 ) -> tuple[Descriptor, ...]:
     """Shape, orientation, margin, echo pattern and posterior features of one lesion, in that order.
 
-    Terms follow from the measurements alone; `mask` (bool, rows x columns) and `frame` must be those that were measured.
-    An attribute whose measure is unknown (no room below the lesion, say) is left out rather than guessed. No term has a
+    Terms follow from the measurements alone; `mask` (bool, rows x columns) and `frame` must be those measured. An
+    attribute whose measure is unknown (no room below the lesion, say) is left out rather than guessed. No term has a
     confidence: none is calibrated.
 
     Raises:
@@ -76,19 +78,18 @@ def describe(
     for attribute in rules.attributes:
         if any(getattr(measurements, name) is None for name in attribute.needs):
             continue
-        terms = {key: descriptor.term for key, descriptor in found.items()}
-        implied = [
-            r for r in lexicon.rules.implications if attribute.attribute in r.then and lexicon.holds(r.when, terms)
-        ]
+        terms = {name: descriptor.term for name, descriptor in found.items()}
+        key = attribute.attribute
+        implied = [rule for rule in lexicon.rules.implications if key in rule.then and lexicon.holds(rule.when, terms)]
         if implied:
-            why = ", ".join(found[key].label.lower() for key in implied[0].when)
+            why = ", ".join(found[name].label.lower() for name in implied[0].when)
             because = f"the lexicon's rule for a mass that is {why}"
-            term = implied[0].then[attribute.attribute]
+            term = implied[0].then[key]
         else:
             term, because = _first(attribute, measurements, rules)
-        entry = lexicon.term(attribute.attribute, term)
-        found[attribute.attribute] = Descriptor(
-            attribute=attribute.attribute,
+        entry = lexicon.term(key, term)
+        found[key] = Descriptor(
+            attribute=key,
             term=term,
             label=entry.label,
             code=entry.code,

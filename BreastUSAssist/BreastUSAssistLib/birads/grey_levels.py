@@ -1,11 +1,12 @@
 """Grey levels of a lesion against its surroundings: echo level, heterogeneity, margin sharpness, posterior feature.
 
-B-mode grey is log-compressed and depends on gain and on time-gain compensation. Everything here is therefore compared with
-tissue nearby in the same frame, and pixels that are no tissue are left out: burnt-in marks, text and colour, and the black
-outside of the sector.
+B-mode grey is log-compressed and depends on gain and on time-gain compensation. Everything here is therefore compared
+with tissue nearby in the same frame, and pixels that are no tissue are left out: burnt-in marks, text and colour, and
+the black outside of the sector.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -40,12 +41,25 @@ class Surroundings:
     box: Box
     """Of the lesion within the cut."""
 
-    @property
+    @cached_property
     def usable(self) -> np.ndarray:
         """bool, pixels that are tissue: neither marked nor in the black outside of the sector."""
         from scipy.ndimage import uniform_filter
 
         return np.asarray(~self.marked & (uniform_filter(self.grey, 7) > BLACK))
+
+    @cached_property
+    def core(self) -> np.ndarray:
+        """bool, the lesion without marks and without an eighth of its radius at the rim (if enough is left)."""
+        from scipy.ndimage import minimum_filter
+
+        top, left, bottom, right = self.box
+        inside = self.mask[top:bottom, left:right] & ~self.marked[top:bottom, left:right]
+        size = 2 * max(1, round(self.radius / 8)) + 1
+        deep = inside & minimum_filter(self.mask[top:bottom, left:right], size=size, mode="constant", cval=0)
+        core = np.zeros_like(self.mask)
+        core[top:bottom, left:right] = deep if deep.sum() >= FEWEST else inside
+        return core
 
 
 def cut_out(frame: UltrasoundFrame, mask: np.ndarray, box: Box, tissue: Box) -> Surroundings:
@@ -69,15 +83,15 @@ def cut_out(frame: UltrasoundFrame, mask: np.ndarray, box: Box, tissue: Box) -> 
 def echo_ratio(around: Surroundings) -> float | None:
     """Median grey of the lesion's core over the grey of the surrounding fat; None where there is too little tissue.
 
-    The core is the lesion without an eighth of its equivalent radius at the rim. Fat is not segmented: the lower quartile
-    of the tissue above and beside the lesion, from 3 px to one equivalent radius away, stands for it, because fat is the
-    darker of the two tissues that surround most lesions. What lies below is left out, since it is shadowed or enhanced.
+    The core is the lesion without an eighth of its equivalent radius at the rim. Fat is not segmented: the lower
+    quartile of the tissue above and beside the lesion, from 3 px to one equivalent radius away, stands for it, because
+    fat is the darker of the two tissues that surround most lesions. What lies below is left out: it is shadowed or
+    enhanced.
     """
     reach = max(4, round(around.radius))
-    ring = _grown(around.mask, reach) & ~_grown(around.mask, 3) & around.usable
-    ring[around.box[2] :] = False
-    core = around.grey[_core(around)]
-    fat = around.grey[ring]
+    above = slice(0, around.box[2])
+    ring = _grown(around.mask[above], reach) & ~_grown(around.mask[above], 3) & around.usable[above]
+    core, fat = around.grey[around.core], around.grey[above][ring]
     if core.size < 1 or fat.size < FEWEST:
         return None
     return float((np.median(core) + FLOOR) / (np.percentile(fat, FAT_PERCENTILE) + FLOOR))
@@ -86,13 +100,13 @@ def echo_ratio(around: Surroundings) -> float | None:
 def heterogeneity(around: Surroundings) -> float | None:
     """Coefficient of variation of grey, smoothed over the speckle, in the lesion's core; None below 12 pixels.
 
-    The smoothing grows with the lesion (a twentieth of its equivalent radius, at least 1 px), and only pixels of the core
-    enter it, so that the tissue around does not count.
+    The smoothing grows with the lesion (a twentieth of its equivalent radius, at least 1 px), and only pixels of the
+    core enter it, so that the tissue around does not count.
     """
     from scipy.ndimage import gaussian_filter
 
     top, left, bottom, right = around.box
-    inside = _core(around)[top:bottom, left:right]
+    inside = around.core[top:bottom, left:right]
     if int(inside.sum()) < FEWEST:
         return None
     sigma = max(1.0, around.radius / 20)
@@ -106,15 +120,21 @@ def sharpness(around: Surroundings, points: np.ndarray, normals: np.ndarray) -> 
     """Size of the median grey step across the outline, over the standard deviation of the speckle beside it.
 
     The step is the mean grey just outside minus just inside, along the normals and an eighth of the equivalent radius
-    (2..10 px) deep. Speckle is what a Gaussian of 2 px takes off. Points (n, 2) and outward normals (n, 2) are in pixels
-    of the cut; those near marks or the edge of the tissue are left out, and None is returned where fewer than 12 remain.
+    (2..10 px) deep. Speckle is what a Gaussian of 2 px takes off. Points (n, 2) and outward normals (n, 2) are in
+    pixels of the cut; those near marks or the edge of the tissue are left out, and None is returned where fewer than 12
+    remain.
     """
     from scipy.ndimage import gaussian_filter, map_coordinates
 
     reach = float(np.clip(around.radius / 8, 2.0, 10.0))
     steps = np.linspace(1.0, reach, max(3, round(reach)))[None, :, None] * normals[:, None]
     outside, inside = ((points[:, None] + side * steps).transpose(2, 0, 1) for side in (1, -1))
-    fine = around.grey - gaussian_filter(around.grey, 2.0)
+    margin = round(reach) + 12
+    near = tuple(
+        slice(max(0, first - margin), last + margin) for first, last in zip(around.box[:2], around.box[2:], strict=True)
+    )
+    fine = np.zeros_like(around.grey)
+    fine[near] = around.grey[near] - gaussian_filter(around.grey[near], 2.0)
     clear = (~around.marked).astype(np.float32)
 
     def along(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -171,15 +191,3 @@ def _grown(mask: np.ndarray, by: int) -> np.ndarray:
     from scipy.ndimage import maximum_filter
 
     return np.asarray(maximum_filter(mask.view(np.uint8), size=2 * by + 1, mode="constant")) > 0
-
-
-def _core(around: Surroundings) -> np.ndarray:
-    """The lesion without its rim and without marks; with its rim where nothing else is left; bool as the cut."""
-    from scipy.ndimage import minimum_filter
-
-    rim = max(1, round(around.radius / 8))
-    eroded = np.asarray(minimum_filter(around.mask.view(np.uint8), size=2 * rim + 1, mode="constant")) > 0
-    for candidate in (eroded & ~around.marked, around.mask & ~around.marked):
-        if candidate.sum() >= FEWEST:
-            return candidate
-    return around.mask & ~around.marked

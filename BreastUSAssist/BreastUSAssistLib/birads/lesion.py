@@ -19,6 +19,8 @@ class Length(Record):
 
 
 class Area(Record):
+    """An area in pixels, and in mm2 where the spacing is known (never otherwise)."""
+
     px: float
     mm2: float | None = None
 
@@ -64,7 +66,7 @@ class Measurements(Record):
     echo_heterogeneity: float | None = None
     """Coefficient of variation of smoothed grey inside the lesion."""
     posterior_ratio: float | None = None
-    """Mean grey of the strip below the lesion over that of the strips beside it at the same depth; below 1 is darker."""
+    """Mean grey of the strip below the lesion over that of the strips beside it, at the same depth; see grey_levels."""
 
 
 class Code(Record):

@@ -23,6 +23,8 @@ TermSets = dict[str, tuple[str, ...]]
 
 
 class Term(Record):
+    """One descriptor term."""
+
     label: str
     code: Code
     parent: str | None = None
@@ -34,6 +36,8 @@ class Term(Record):
 
 
 class Attribute(Record):
+    """One thing that is described, with its terms."""
+
     label: str
     concept: Code
     source: str
@@ -41,6 +45,8 @@ class Attribute(Record):
 
 
 class Category(Record):
+    """One assessment category."""
+
     label: str
     likelihood: str
     above: float | None
@@ -57,6 +63,8 @@ class Category(Record):
 
 
 class Implication(Record):
+    """Terms that follow from other terms."""
+
     when: TermSets
     then: Terms
     source: str
@@ -80,6 +88,8 @@ class DescriptorLevel(Record):
 
 
 class Rules(Record):
+    """How terms lead to categories."""
+
     category_3_requires: TermSets
     category_3_source: str
     implications: tuple[Implication, ...]
@@ -133,7 +143,8 @@ class Lexicon(Record):
                 raise ValueError(f"{attribute.label}: unknown parent {sorted(missing)}")
         rules = self.rules
         named: list[Mapping[str, Sequence[str]]] = [rules.category_3_requires, rules.simple_cyst]
-        named += [rule.when for rule in (*rules.implications, *rules.at_least, *rules.descriptor_levels)]
+        for listed in (rules.implications, rules.at_least, rules.descriptor_levels):
+            named += [rule.when for rule in listed]
         named += [{key: (value,) for key, value in rule.then.items()} for rule in rules.implications]
         for when in named:
             for key, terms in when.items():
@@ -142,7 +153,8 @@ class Lexicon(Record):
         suggested = tuple(key for key, category in self.categories.items() if category.suggested)
         if suggested != SUGGESTED:
             raise ValueError(f"suggested categories are {suggested}, not {SUGGESTED}")
-        if wrong := {r.category for r in (*rules.at_least, *rules.descriptor_levels)} - set(SUGGESTED):
+        levels = {rule.category for rule in rules.at_least} | {rule.category for rule in rules.descriptor_levels}
+        if wrong := levels - set(SUGGESTED):
             raise ValueError(f"a rule suggests category {sorted(wrong)}")
         return self
 

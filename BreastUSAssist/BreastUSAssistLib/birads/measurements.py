@@ -29,7 +29,7 @@ def measure(mask: np.ndarray, frame: UltrasoundFrame, tissue: Box | None = None)
     """
     if mask.shape != (frame.rows, frame.columns):
         raise UsageError(
-            f"The mask is {mask.shape} but the frame is {(frame.rows, frame.columns)} (rows, columns); use a mask of the frame."
+            f"The mask is {mask.shape} but the frame {(frame.rows, frame.columns)} (rows, columns); outline this frame."
         )
     mask = np.ascontiguousarray(mask, dtype=bool)
     box = box_of(mask)
@@ -40,7 +40,7 @@ def measure(mask: np.ndarray, frame: UltrasoundFrame, tissue: Box | None = None)
     return Measurements(
         **_extents(inside, box, tissue, spacing),
         **_shape(inside, points, spacing),
-        **_grey(frame, mask, box, tissue, points + (box[0] - 1, box[1] - 1)),
+        **_grey(frame, mask, box, tissue, points + np.array([box[0] - 1, box[1] - 1])),
     )
 
 

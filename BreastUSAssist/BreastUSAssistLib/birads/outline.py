@@ -1,7 +1,7 @@
 """Geometry of a lesion's outline: extents, roundness, fit with an ellipse, bulges and roughness.
 
-Points are (row, column). Pixel centres lie on whole numbers; a pixel reaches half a pixel to each side, so a rectangle of
-w x h pixels is w wide and h high. Lengths are in pixels when points are in pixels, in mm when they were scaled to mm.
+Points are (row, column). Pixel centres lie on whole numbers; a pixel reaches half a pixel to each side, so a rectangle
+of w x h pixels is w wide and h high. Lengths are in pixels when points are, in mm when they were scaled to mm.
 """
 
 from dataclasses import dataclass
@@ -100,8 +100,8 @@ def circularity(points: np.ndarray) -> float:
     return min(1.0, 4 * np.pi * abs(signed_area(points)) / perimeter(points) ** 2)
 
 
-def hull(mask: np.ndarray, row_size: float = 1.0, column_size: float = 1.0) -> np.ndarray:
-    """Corners of the convex hull of the pixels of a mask, (corners, 2); a pixel is a rectangle row_size x column_size."""
+def hull(mask: np.ndarray) -> np.ndarray:
+    """Corners of the convex hull of the pixels of a mask, (corners, 2), in pixels."""
     from scipy.spatial import ConvexHull
 
     rows = np.flatnonzero(mask.any(axis=1))
@@ -110,7 +110,6 @@ def hull(mask: np.ndarray, row_size: float = 1.0, column_size: float = 1.0) -> n
     ends = np.concatenate([left, right])
     twice = np.concatenate([rows, rows]).astype(float)
     corners = np.concatenate([np.column_stack([twice - 0.5, ends]), np.column_stack([twice + 0.5, ends])])
-    corners *= (row_size, column_size)
     return np.asarray(corners[ConvexHull(corners).vertices])
 
 
