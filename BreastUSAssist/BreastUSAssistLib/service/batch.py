@@ -68,13 +68,15 @@ def analyze_inputs(
                     progress=progress,
                     clock=clock,
                 )
-                folder = write_case(out, clip, result, created=created, fractional=fractional)
+                written = write_case(out, clip, result, created=created, fractional=fractional)
             except BreastUSAssistError as error:
                 outcome.failures.append(str(error))
                 tell(str(error))
                 continue
-            outcome.cases.append((folder, result.analysis))
-            tell(f"{summary(result.analysis)}  {(clock() - started) * 1000:.0f} ms  {folder}")
+            outcome.cases.append((written.folder, result.analysis))
+            tell(f"{summary(result.analysis)}  {(clock() - started) * 1000:.0f} ms  {written.folder}")
+            for note in written.notes:
+                tell(note)
     return outcome
 
 

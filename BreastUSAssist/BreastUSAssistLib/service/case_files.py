@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -11,18 +12,30 @@ import numpy as np
 from PIL import Image
 
 from ..birads.findings import write_findings_csv
+from ..dicom.provenance import laterality
 from ..dicom.segmentation import write_segmentation
 from ..dicom.slicer_segmentation import write_slicer_segmentation
 from ..dicom.structured_report import write_report as write_structured_report
-from ..errors import OutputError
+from ..errors import OutputError, UsageError
 from ..ultrasound.frame import Clip
 from .analysis_file import write_analysis
 from .analyze import CaseResult
 from .report import KeyPicture, write_report
 
 
-def write_case(out: Path, clip: Clip, result: CaseResult, *, created: datetime, fractional: bool = False) -> Path:
-    """Write everything of one case to `out`/<case>/ and return that folder; an older one of that name is replaced.
+@dataclass(frozen=True)
+class WrittenCase:
+    """Folder of a case, and what could not be part of it."""
+
+    folder: Path
+    notes: tuple[str, ...] = ()
+    """One sentence for each file that the source does not allow."""
+
+
+def write_case(
+    out: Path, clip: Clip, result: CaseResult, *, created: datetime, fractional: bool = False
+) -> WrittenCase:
+    """Write everything of one case to `out`/<case>/; an older one of that name is replaced.
 
     Files: analysis.json, findings.csv, masks/*.png, seg.nrrd, report.html, and where the source is DICOM seg.dcm (there
     is none without a lesion: a SEG cannot be empty) and sr.dcm.
@@ -35,10 +48,14 @@ def write_case(out: Path, clip: Clip, result: CaseResult, *, created: datetime, 
         write_analysis(folder / "analysis.json", result.analysis)
         write_findings_csv(folder / "findings.csv", result.analysis)
         _write_slicer_segmentation(folder / "seg.nrrd", clip, result)
+        notes = []
         write_report(folder / "report.html", result.analysis, key_pictures(result))
         if clip.headers:
-            _write_dicom(folder, clip, result, created, fractional)
-    return out / clip.name
+            try:
+                _write_dicom(folder, clip, result, created, fractional)
+            except UsageError as error:
+                notes.append(f"{clip.name}: not all DICOM files were written. {error}")
+    return WrittenCase(out / clip.name, tuple(notes))
 
 
 @contextmanager
@@ -94,9 +111,17 @@ def _write_masks(folder: Path, result: CaseResult) -> None:
 
 
 def _write_slicer_segmentation(path: Path, clip: Clip, result: CaseResult) -> None:
-    spacing = result.analysis.source.spacing
-    size = (spacing.row_mm, spacing.column_mm, clip.slice_mm or 1.0) if spacing else None
-    write_slicer_segmentation(path, result.labels, result.analysis.lesions, size, clip.kind)
+    analysis = result.analysis
+    spacing = analysis.source.spacing
+    write_slicer_segmentation(
+        path,
+        result.labels,
+        analysis.lesions,
+        (spacing.row_mm, spacing.column_mm, clip.slice_mm or 1.0) if spacing else None,
+        clip.kind,
+        side=laterality(clip.headers),
+        algorithm=analysis.model.name,
+    )
 
 
 def _write_dicom(folder: Path, clip: Clip, result: CaseResult, created: datetime, fractional: bool) -> None:

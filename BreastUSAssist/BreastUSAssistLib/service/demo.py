@@ -13,6 +13,7 @@ from ..dicom.segmentation_reading import read_segmentation
 from ..errors import BreastUSAssistError
 from ..model.predictor import Predictor
 from ..ultrasound.phantom import render, save_dicom, save_png, standard_cases
+from ..ultrasound.reading import open_clip
 from .batch import analyze_inputs
 
 DEMO_CASES = ("irregular-spiculated", "oval-circumscribed", "cine")
@@ -64,7 +65,10 @@ def run_demo(
     )
     if outcome.failures:
         raise BreastUSAssistError(outcome.failures[0])
-    return [_compared(folder, analysis, truths[analysis.case]) for folder, analysis in outcome.cases]
+    return [
+        _compared(folder, analysis, source, truths[analysis.case])
+        for (folder, analysis), source in zip(outcome.cases, inputs, strict=True)
+    ]
 
 
 def demo_table(cases: Sequence[DemoCase]) -> str:
@@ -80,7 +84,7 @@ def demo_table(cases: Sequence[DemoCase]) -> str:
     return "\n".join(lines)
 
 
-def _compared(folder: Path, analysis: Analysis, truth: np.ndarray) -> DemoCase:
+def _compared(folder: Path, analysis: Analysis, source: Path, truth: np.ndarray) -> DemoCase:
     from PIL import Image
 
     labels = np.stack([np.asarray(Image.open(folder / frame.mask)) for frame in analysis.frames])
@@ -88,7 +92,7 @@ def _compared(folder: Path, analysis: Analysis, truth: np.ndarray) -> DemoCase:
     both = np.count_nonzero(labels) + np.count_nonzero(truth)
     frames = 0
     if analysis.lesions:
-        read = read_segmentation(folder / "seg.dcm")
+        read = read_segmentation(folder / "seg.dcm", open_clip(source).headers)
         if not np.array_equal(read.labels, labels):
             raise BreastUSAssistError(
                 f"{folder / 'seg.dcm'} does not hold the masks that were written; please report this."
