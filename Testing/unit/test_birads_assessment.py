@@ -141,6 +141,12 @@ def test_a_probability_is_not_shown_in_another_band_than_its_own(probability):
     assert probability_band(shown, LEXICON) == probability_band(probability, LEXICON)
 
 
+def test_without_a_probability_the_limits_of_descriptors_are_said():
+    found = suggest_category(descriptors(**BENIGN), None, LEXICON)
+    assert found.category == "3"
+    assert "do not rule out cancer" in " ".join(found.reasons)
+
+
 def test_a_simple_cyst_is_mentioned_but_never_called_category_2():
     found = suggest_category(
         descriptors(**BENIGN, echo_pattern="anechoic", posterior_features="enhancement"), 0.01, LEXICON

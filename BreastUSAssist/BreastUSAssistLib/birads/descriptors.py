@@ -133,4 +133,4 @@ def _in_words(condition: Condition, measurements: Measurements, rules: Descripto
 def _number(value: float | None) -> str:
     if value is None:
         return "unknown"
-    return f"{value:.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2f}"
+    return f"{value:.3g}"
