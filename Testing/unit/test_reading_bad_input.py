@@ -3,10 +3,13 @@
 import io
 import logging
 import os
+import pickle
 import threading
 import warnings
 import zlib
 
+import nibabel
+import nrrd
 import numpy as np
 import pydicom
 import pytest
@@ -218,6 +221,27 @@ def test_pipes_are_not_waited_for(tmp_path):
     assert "not a regular file" in refusal(tmp_path / "pipe.dcm")
 
 
+def test_malformed_optional_attributes_do_not_keep_an_image_from_opening(tmp_path):
+    numbers = {"PixelSpacing": ["0.11", "0.12"], "FrameTime": "41.25", "WindowCenter": "123.5", "WindowWidth": "231.5"}
+    path = us.write_grey(tmp_path / "a.dcm", **numbers)
+    content = path.read_bytes()
+    for number in ("0.11", "41.25", "123.5", "231.5"):
+        content = content.replace(number.encode(), b"x" * len(number))
+    path.write_bytes(content)
+    frame = read_frame(path)
+    assert np.array_equal(frame.pixels, GREY)
+    assert frame.pixel_spacing is None
+
+
+def test_clips_travel_between_processes(tmp_path):
+    us.write_grey(tmp_path / "a.dcm")
+    Image.fromarray(GREY).save(tmp_path / "b.png")
+    nrrd.write(str(tmp_path / "c.nrrd"), GREY, index_order="C")
+    nibabel.save(nibabel.Nifti1Image(GREY.T, np.eye(4)), tmp_path / "d.nii.gz")
+    for clip in opened(tmp_path, workspace=tmp_path)[0]:
+        assert np.array_equal(pickle.loads(pickle.dumps(clip)).frame(0).pixels, GREY)
+
+
 def test_other_modalities_open(tmp_path):
     assert open_clip(us.write_grey(tmp_path / "a.dcm", Modality="MR")).headers[0].Modality == "MR"
 
@@ -226,16 +250,24 @@ def test_other_modalities_open(tmp_path):
 @given(data=st.data(), coding=st.sampled_from(["native", "jpeg", "rle"]))
 def test_damaged_bytes_never_escape_as_other_errors(tmp_path, data, coding):
     path = tmp_path / "a.dcm"
+    told = {
+        "SequenceOfUltrasoundRegions": [us.region((0, 0, 20, 20))],
+        "FrameTime": "33.3",
+        "PixelSpacing": [0.1, 0.1],
+        "ImagePositionPatient": [0, 0, 0],
+        "AcquisitionTime": "101500",
+    }
     if coding == "native":
-        us.write(path, us.header(us.picture()), us.picture().tobytes())
+        us.write(path, us.header(us.picture(), **told), us.picture().tobytes())
     else:
-        us.write_compressed(path, us.picture(), coding, "RGB")
+        us.write_compressed(path, us.picture(), coding, "RGB", **told)
     content = bytearray(path.read_bytes())
     for at in data.draw(st.lists(st.integers(0, 2000), min_size=1, max_size=30)):
         content[at % len(content)] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
     try:
         pixels = read_frame(path).pixels
+        list(open_clips([tmp_path], tmp_path))
     except InputError as error:
         assert "a.dcm" in str(error)
         assert "SECRET" not in str(error)

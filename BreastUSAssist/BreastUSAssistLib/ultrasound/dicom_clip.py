@@ -7,10 +7,12 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
+from ..errors import InputError
 from .dicom_frames import DicomFrames
 from .dicom_source import DicomSource
 from .frame import Clip, ClipKind, UltrasoundFrame
 from .frame_times import frame_times_of
+from .header_values import finite, finite_list, value_of
 from .quiet import quiet
 from .spacing import pixel_spacing_of, regions_of, slice_mm_of, volume_positions
 
@@ -40,14 +42,17 @@ class SeriesFrames:
 
 def frames_of(source: DicomSource) -> DicomFrames:
     """The frames of one file with its regions, spacing and times. Raises InputError where the coding is unsupported."""
-    with quiet():
-        header = source.header
-        return DicomFrames(
-            source,
-            regions=regions_of(header, int(header.Rows), int(header.Columns)),
-            pixel_spacing=pixel_spacing_of(header),
-            times_ms=frame_times_of(header, source.frame_count),
-        )
+    header = source.header
+    try:
+        with quiet():
+            return DicomFrames(
+                source,
+                regions=regions_of(header, int(header.Rows), int(header.Columns)),
+                pixel_spacing=pixel_spacing_of(header),
+                times_ms=frame_times_of(header, source.frame_count),
+            )
+    except (TypeError, ValueError, OverflowError, NotImplementedError):
+        raise InputError(f"{source.label} has a damaged DICOM header; export it again from its source.") from None
 
 
 def clip_of_file(name: str, frames: DicomFrames) -> Clip:
@@ -118,22 +123,19 @@ def _series_key(frames: DicomFrames) -> tuple[object, ...]:
     uid = str(header.get("SeriesInstanceUID") or "")
     if frames.source.frame_count > 1 or not uid:
         return (str(frames.source.path),)
-    coding = (header.get("SamplesPerPixel"), str(header.get("PhotometricInterpretation")), header.get("SOPClassUID"))
+    coding = tuple(str(value_of(header, k)) for k in ("SamplesPerPixel", "PhotometricInterpretation", "SOPClassUID"))
     return (uid, int(header.Rows), int(header.Columns), *coding, frames.regions, frames.pixel_spacing)
 
 
 def _frame_order(frames: DicomFrames) -> tuple[float, str]:
-    try:
-        number = float(frames.source.header.get("InstanceNumber"))
-    except (TypeError, ValueError):
-        number = math.inf
-    return number, frames.source.path.name
+    number = finite(value_of(frames.source.header, "InstanceNumber"))
+    return math.inf if number is None else number, frames.source.path.name
 
 
 def _taken_at(header: "Dataset") -> float | None:
     """Seconds since midnight of acquisition, of the first of three attributes that holds a time."""
-    moment = str(header.get("AcquisitionDateTime") or "")[8:]
-    text = moment or str(header.get("AcquisitionTime") or header.get("ContentTime") or "")
+    moment = str(value_of(header, "AcquisitionDateTime") or "")[8:]
+    text = moment or str(value_of(header, "AcquisitionTime") or value_of(header, "ContentTime") or "")
     try:
         return int(text[:2]) * 3600 + int(text[2:4]) * 60 + float(text[4:].partition("+")[0].partition("-")[0])
     except ValueError:
@@ -146,20 +148,22 @@ def _kind_of(source: DicomSource) -> tuple[ClipKind, float | None]:
         return "still", None
     positions = volume_positions(header)
     moved = len(set(positions)) > 1
-    spaced = header.get("SpacingBetweenSlices") and frame_times_of(header, source.frame_count) is None
+    spaced = value_of(header, "SpacingBetweenSlices") and frame_times_of(header, source.frame_count) is None
     if moved or spaced or (header.get("SOPClassUID") == _ENHANCED_US_VOLUME and not positions):
         return "volume", slice_mm_of(header)
     return "cine", None
 
 
 def _positions(headers: Sequence["Dataset"]) -> set[tuple[float, ...]]:
-    found = (header.get("ImagePositionPatient") for header in headers)
-    return {tuple(float(value) for value in position) for position in found if position}
+    found = (finite_list(value_of(header, "ImagePositionPatient")) for header in headers)
+    return {tuple(position) for position in found if len(position) == 3}
 
 
 def _slice_mm_of_series(headers: Sequence["Dataset"]) -> float | None:
     """Median distance of neighbours where each file has its own position and all share an orientation."""
-    if len(_positions(headers)) < len(headers) or any(not header.get("ImageOrientationPatient") for header in headers):
+    if len(_positions(headers)) < len(headers) or any(
+        not value_of(header, "ImageOrientationPatient") for header in headers
+    ):
         return None
-    positions = [[float(value) for value in header.ImagePositionPatient] for header in headers]
+    positions = [finite_list(value_of(header, "ImagePositionPatient")) for header in headers]
     return median(math.dist(early, late) for early, late in pairwise(positions))

@@ -1,8 +1,9 @@
 """When each frame of a cine was taken (DICOM PS3.3 C.7.6.5, C.7.6.16.2.2 and C.7.6.16.2.10)."""
 
-import math
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
+
+from .header_values import finite, finite_list, items_of, positive, value_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -19,7 +20,7 @@ def frame_times_of(header: "Dataset", count: int) -> tuple[float, ...] | None:
     """
     if count < 2:
         return None
-    pointed = header.get("FrameIncrementPointer")
+    pointed = value_of(header, "FrameIncrementPointer")
     by_time = [_by_vector, _by_frame_time]
     if pointed == _FRAME_TIME:
         by_time.reverse()
@@ -32,7 +33,7 @@ def frame_times_of(header: "Dataset", count: int) -> tuple[float, ...] | None:
 
 def _by_vector(header: "Dataset", count: int) -> tuple[float, ...] | None:
     """Increments between frames; the first should be 0 (C.7.6.5.1.2) and is left out even where it is not."""
-    increments = _finite_list(header.get("FrameTimeVector"))
+    increments = finite_list(value_of(header, "FrameTimeVector"))
     if len(increments) == count:
         increments = increments[1:]
     elif 0.0 in increments:
@@ -43,18 +44,18 @@ def _by_vector(header: "Dataset", count: int) -> tuple[float, ...] | None:
 
 
 def _by_frame_time(header: "Dataset", count: int) -> tuple[float, ...] | None:
-    return _evenly(_positive(header.get("FrameTime")), count)
+    return _evenly(positive(value_of(header, "FrameTime")), count)
 
 
 def _by_temporal_position(header: "Dataset", count: int) -> tuple[float, ...] | None:
     """TemporalPositionTimeOffset of each frame, in seconds, where it grows."""
     seconds = []
-    for group in header.get("PerFrameFunctionalGroupsSequence") or ():
-        items = group.get("TemporalPositionSequence")
-        offset = items[0].get("TemporalPositionTimeOffset") if items else None
-        if offset is None or not math.isfinite(float(offset)):
+    for group in items_of(header, "PerFrameFunctionalGroupsSequence"):
+        items = items_of(group, "TemporalPositionSequence")
+        offset = finite(value_of(items[0], "TemporalPositionTimeOffset")) if items else None
+        if offset is None:
             return None
-        seconds.append(float(offset))
+        seconds.append(offset)
     if len(seconds) != count or any(late < early for early, late in pairwise(seconds)) or seconds[-1] == seconds[0]:
         return None
     return tuple((second - seconds[0]) * 1000 for second in seconds)
@@ -63,38 +64,19 @@ def _by_temporal_position(header: "Dataset", count: int) -> tuple[float, ...] | 
 def _by_frame_duration(header: "Dataset", count: int) -> tuple[float, ...] | None:
     """ActualFrameDuration in ms: of the whole clip, or FrameAcquisitionDuration of each frame of an enhanced object."""
     durations = []
-    for group in header.get("PerFrameFunctionalGroupsSequence") or ():
-        items = group.get("FrameContentSequence")
-        durations.append(_positive(items[0].get("FrameAcquisitionDuration")) if items else None)
+    for group in items_of(header, "PerFrameFunctionalGroupsSequence"):
+        items = items_of(group, "FrameContentSequence")
+        durations.append(positive(value_of(items[0], "FrameAcquisitionDuration")) if items else None)
     known = [duration for duration in durations if duration is not None]
     if len(known) == count:
         return tuple(accumulate(known[:-1], initial=0.0))
-    return _evenly(_positive(header.get("ActualFrameDuration")), count)
+    return _evenly(positive(value_of(header, "ActualFrameDuration")), count)
 
 
 def _by_rate(header: "Dataset", count: int) -> tuple[float, ...] | None:
-    rate = _positive(header.get("CineRate")) or _positive(header.get("RecommendedDisplayFrameRate"))
+    rate = positive(value_of(header, "CineRate")) or positive(value_of(header, "RecommendedDisplayFrameRate"))
     return _evenly(1000 / rate if rate else None, count)
 
 
 def _evenly(step_ms: float | None, count: int) -> tuple[float, ...] | None:
     return tuple(index * step_ms for index in range(count)) if step_ms else None
-
-
-def _positive(value: object) -> float | None:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    return number if 0 < number < math.inf else None
-
-
-def _finite_list(values: object) -> list[float]:
-    if values is None or values == "":
-        return []
-    listed = [values] if isinstance(values, (int, float, str)) else list(values)  # type: ignore[call-overload]
-    try:
-        numbers = [float(value) for value in listed]
-    except (TypeError, ValueError):
-        return []
-    return numbers if all(math.isfinite(number) for number in numbers) else []

@@ -1,6 +1,7 @@
 """NIfTI-1 and NIfTI-2 single-file images (https://nifti.nimh.nih.gov), gzipped or not."""
 
 import gzip
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,8 @@ def open_nifti(path: Path, name: str, label: str | None = None, *, compressed: b
     try:
         with quiet():
             layout, offset = _layout(path, label, compressed)
-            return clip_of_volume(
-                path, name, label, layout, lambda: stored_array(path, label, layout, offset, compressed)
-            )
+            load = partial(stored_array, path, label, layout, offset, compressed)
+            return clip_of_volume(path, name, label, layout, load)
     except InputError:
         raise
     except OSError as error:

@@ -4,6 +4,7 @@ import bz2
 import math
 import zlib
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -57,7 +58,7 @@ def open_nrrd(path: Path, name: str, label: str | None = None) -> Clip:
                 header = nrrd.read_header(file)
                 offset = file.tell()
             layout = _layout(header, label)
-            return clip_of_volume(path, name, label, layout, lambda: _array(path, label, header, layout, offset))
+            return clip_of_volume(path, name, label, layout, partial(_array, path, label, header, layout, offset))
     except InputError:
         raise
     except OSError as error:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from .header_values import finite, value_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -120,8 +121,8 @@ def _modality(header: "Dataset", stored: np.ndarray) -> np.ndarray:
     if header.get("ModalityLUTSequence"):
         table, first, _ = _lut(header.ModalityLUTSequence[0])
         return table[np.clip(stored - first, 0, len(table) - 1).astype(np.int64)]
-    slope = _number(header.get("RescaleSlope"), 1.0) or 1.0
-    return stored * slope + _number(header.get("RescaleIntercept"), 0.0)
+    slope = _number(value_of(header, "RescaleSlope"), 1.0) or 1.0
+    return stored * slope + _number(value_of(header, "RescaleIntercept"), 0.0)
 
 
 def _voi(header: "Dataset", values: np.ndarray) -> np.ndarray | None:
@@ -129,7 +130,7 @@ def _voi(header: "Dataset", values: np.ndarray) -> np.ndarray | None:
     if header.get("VOILUTSequence"):
         table, first, bits = _lut(header.VOILUTSequence[0])
         return table[np.clip(values - first, 0, len(table) - 1).astype(np.int64)] / ((1 << bits) - 1)
-    centre, width = _number(header.get("WindowCenter"), None), _number(header.get("WindowWidth"), None)
+    centre, width = _number(value_of(header, "WindowCenter"), None), _number(value_of(header, "WindowWidth"), None)
     function = str(header.get("VOILUTFunction") or "LINEAR")
     if centre is None or width is None or width < 1:
         return None
@@ -156,8 +157,5 @@ def _number(value: object, default: float | None) -> float:
     """The first value as a finite float, else `default` (which callers pass as None to mean absent)."""
     if isinstance(value, (list, tuple)) or (hasattr(value, "__iter__") and not isinstance(value, str)):
         value = next(iter(value), None)
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return default  # type: ignore[return-value]
-    return number if np.isfinite(number) else default  # type: ignore[return-value]
+    number = finite(value)
+    return default if number is None else number  # type: ignore[return-value]

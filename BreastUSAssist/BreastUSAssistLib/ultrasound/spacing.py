@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from .frame import Box, PixelSpacing, SpacingSource, UltrasoundRegion
+from .header_values import finite, finite_list, items_of, value_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -28,7 +29,7 @@ def regions_of(header: "Dataset", rows: int, columns: int) -> tuple[UltrasoundRe
         rows: of the frame.
         columns: of the frame.
     """
-    found = (_region(item, rows, columns) for item in header.get("SequenceOfUltrasoundRegions") or ())
+    found = (_region(item, rows, columns) for item in items_of(header, "SequenceOfUltrasoundRegions"))
     return tuple(region for region in found if region is not None)
 
 
@@ -39,15 +40,11 @@ def pixel_spacing_of(header: "Dataset") -> PixelSpacing | None:
     distances in the patient and are not used. PixelSpacing of exactly 1\\1 is what converters write that know none,
     and no breast scanner has such pixels, so it counts as unknown.
     """
-    values = header.get("PixelSpacing")
+    values = finite_list(value_of(header, "PixelSpacing"))
     if not values:
         measures = _first_group_item(header, "PixelMeasuresSequence")
-        values = measures.get("PixelSpacing") if measures is not None else None
-    try:
-        row_mm, column_mm = (float(value) for value in values or ())
-    except (TypeError, ValueError):
-        return None
-    return spacing_or_none(row_mm, column_mm, "pixel_spacing")
+        values = finite_list(value_of(measures, "PixelSpacing")) if measures is not None else []
+    return spacing_or_none(values[0], values[1], "pixel_spacing") if len(values) == 2 else None
 
 
 def spacing_or_none(row_mm: float, column_mm: float, source: SpacingSource) -> PixelSpacing | None:
@@ -67,9 +64,9 @@ def slice_mm_of(header: "Dataset") -> float | None:
     """
     measures = _first_group_item(header, "PixelMeasuresSequence")
     for holder in (header, measures):
-        value = _positive(holder.get("SpacingBetweenSlices")) if holder is not None else None
-        if value is not None:
-            return value
+        value = finite(value_of(holder, "SpacingBetweenSlices")) if holder is not None else None
+        if value:  # some writers give it a sign (PS3.3 C.7.6.2.1.1 does not)
+            return abs(value)
     positions = volume_positions(header)
     return next((math.dist(positions[0], other) for other in positions if other != positions[0]), None)
 
@@ -77,14 +74,15 @@ def slice_mm_of(header: "Dataset") -> float | None:
 def volume_positions(header: "Dataset") -> list[tuple[float, ...]]:
     """Position of each frame in mm, patient or volume frame of reference (PS3.3 C.7.6.16.2.3, C.8.24.6.1); or []."""
     positions = []
-    for group in header.get("PerFrameFunctionalGroupsSequence") or ():
+    for group in items_of(header, "PerFrameFunctionalGroupsSequence"):
         for sequence, keyword in (
             ("PlanePositionVolumeSequence", "ImagePositionVolume"),
             ("PlanePositionSequence", "ImagePositionPatient"),
         ):
-            items = group.get(sequence)
-            if items and items[0].get(keyword):
-                positions.append(tuple(float(value) for value in items[0].get(keyword)))
+            items = items_of(group, sequence)
+            position = finite_list(value_of(items[0], keyword)) if items else []
+            if len(position) == 3:
+                positions.append(tuple(position))
                 break
         else:
             return []
@@ -93,8 +91,8 @@ def volume_positions(header: "Dataset") -> list[tuple[float, ...]]:
 
 def _region(item: "Dataset", rows: int, columns: int) -> UltrasoundRegion | None:
     keywords = ("RegionLocationMinX0", "RegionLocationMinY0", "RegionLocationMaxX1", "RegionLocationMaxY1")
-    corners = [item.get(keyword) for keyword in keywords]
-    if any(corner is None for corner in corners):
+    corners = [corner for keyword in keywords if (corner := finite(value_of(item, keyword))) is not None]
+    if len(corners) < len(keywords):
         return None
     left, right = sorted((int(corners[0]), int(corners[2])))
     top, bottom = sorted((int(corners[1]), int(corners[3])))
@@ -105,34 +103,26 @@ def _region(item: "Dataset", rows: int, columns: int) -> UltrasoundRegion | None
     shrunk = bottom + 1 - rows > _TOLERATED_OVERHANG and right + 1 - columns > _TOLERATED_OVERHANG
     return UltrasoundRegion(
         box=box,
-        spatial_format=int(item.get("RegionSpatialFormat") or 0),
-        data_type=int(item.get("RegionDataType") or 0),
-        flags=int(item.get("RegionFlags") or 0),
+        spatial_format=int(finite(value_of(item, "RegionSpatialFormat")) or 0),
+        data_type=int(finite(value_of(item, "RegionDataType")) or 0),
+        flags=int(finite(value_of(item, "RegionFlags")) or 0),
         spacing=None if shrunk else _region_spacing(item),
     )
 
 
 def _region_spacing(item: "Dataset") -> PixelSpacing | None:
-    units = (item.get("PhysicalUnitsXDirection"), item.get("PhysicalUnitsYDirection"))
-    deltas = (item.get("PhysicalDeltaX"), item.get("PhysicalDeltaY"))
-    if units != (_CENTIMETRES, _CENTIMETRES) or any(delta is None for delta in deltas):
+    units = (value_of(item, "PhysicalUnitsXDirection"), value_of(item, "PhysicalUnitsYDirection"))
+    column_cm, row_cm = finite(value_of(item, "PhysicalDeltaX")), finite(value_of(item, "PhysicalDeltaY"))
+    if units != (_CENTIMETRES, _CENTIMETRES) or column_cm is None or row_cm is None:
         return None
-    column_mm, row_mm = (float(delta) * _MM_A_CM for delta in deltas)
-    return spacing_or_none(row_mm, column_mm, "ultrasound_region")
+    return spacing_or_none(row_cm * _MM_A_CM, column_cm * _MM_A_CM, "ultrasound_region")
 
 
 def _first_group_item(header: "Dataset", keyword: str) -> "Dataset | None":
     """First item of a functional group's sequence, shared or else of the first frame."""
     for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        items = header.get(groups)
-        if items and items[0].get(keyword):
-            return items[0].get(keyword)[0]
+        items = items_of(header, groups)
+        found = items_of(items[0], keyword) if items else []
+        if found:
+            return found[0]
     return None
-
-
-def _positive(value: object) -> float | None:
-    try:
-        number = abs(float(value))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    return number if 0 < number < math.inf else None
