@@ -60,7 +60,7 @@ def _findings(analysis: Analysis, pictures: Sequence[KeyPicture]) -> str:
         shown = "".join(
             frame_pictures(picture, book, _frame_spacing(analysis, picture), single) for picture in pictures
         )
-        return nothing_outlined(analysis) + shown
+        return nothing_outlined(analysis, shown)
     parts = []
     pictured: set[int] = set()
     for lesion in analysis.lesions:

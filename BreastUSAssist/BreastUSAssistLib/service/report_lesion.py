@@ -197,7 +197,7 @@ def _measurements(lesion: Lesion) -> str:
     body = "".join(
         f'<tr><th scope="row">{name}</th>'
         + (
-            f'<td class="number">{number(_metric(value), 1)}{"²" if isinstance(value, Area) else ""}</td>'
+            f'<td class="number">{number(_metric(value), 1)}{" mm²" if isinstance(value, Area) else ""}</td>'
             if known
             else ""
         )

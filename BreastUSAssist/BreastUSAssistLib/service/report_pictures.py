@@ -16,7 +16,7 @@ Spacing = tuple[float, float]
 LONGEST_SIDE = 880
 """Drawn pictures are enlarged to this, so that outlines are thin beside the tissue."""
 LARGEST_ZOOM = 8.0
-STRIP = 34
+STRIP = 46
 """Rows below the picture for the key and the scale bar: neither covers any tissue."""
 _FINE = 2
 """Lines are drawn this much larger and scaled down, which smooths their edges."""
@@ -141,8 +141,8 @@ def measured_axes(mask: np.ndarray, spacing: Spacing | None = None) -> tuple[Poi
 
 
 def surroundings(box: Box, shape: tuple[int, ...]) -> Box:
-    """Window around a lesion's box with half its size on every side, at least 24 px, inside the frame."""
-    margin = max(24, (box[2] - box[0]) // 2, (box[3] - box[1]) // 2)
+    """Window around a lesion's box with a third of its size on every side, at least 24 px, inside the frame."""
+    margin = max(24, (box[2] - box[0]) // 3, (box[3] - box[1]) // 3)
     top, left = max(0, box[0] - margin), max(0, box[1] - margin)
     return top, left, min(shape[0], box[2] + margin), min(shape[1], box[3] + margin)
 
@@ -185,18 +185,18 @@ class _Sheet:
     def outline(self, mask: np.ndarray, style: LineStyle) -> None:
         for contour in _contours(mask):
             path = self._placed(contour)
-            self._line(path, "#000000a0", 3.4)
+            self._line(path, "#000000a0", 4.6)
             for dash in _dashed(path, tuple(length * _FINE for length in style.dashes)):
-                self._line(dash, style.colour, 1.8)
+                self._line(dash, style.colour, 2.5)
 
     def axis(self, ends: Points, style: LineStyle) -> None:
         path = self._placed(np.array(ends))
-        for dot in _dashed(path, (1.6 * _FINE, 6.4 * _FINE)):
-            self._line(dot, "#00000080", 2.4)
-            self._line(dot, style.colour, 1.2)
+        for dot in _dashed(path, (2.5 * _FINE, 7.5 * _FINE)):
+            self._line(dot, "#00000080", 3.2)
+            self._line(dot, style.colour, 2.0)
         for x, y in path:
-            arm = 5 * _FINE
-            for colour, width in (("#000000a0", 3.0), ("#ffffff", 1.4)):
+            arm = 7 * _FINE
+            for colour, width in (("#000000a0", 4.0), ("#ffffff", 2.0)):
                 self._line([(x - arm, y), (x + arm, y)], colour, width)
                 self._line([(x, y - arm), (x, y + arm)], colour, width)
 
@@ -205,7 +205,7 @@ class _Sheet:
         rows, columns = np.nonzero(labels == number)
         lesion = np.array([[rows.min() - 0.5, columns.min() - 0.5], [rows.max() + 0.5, columns.max() + 0.5]])
         (left, top), (right, bottom) = self._placed(lesion)
-        high = 24 * _FINE
+        high = 34 * _FINE
         wide = high if number < 10 else int(high * 1.5)
         gap = 9 * _FINE
         spots = [
@@ -235,9 +235,9 @@ class _Sheet:
 
     def _pill(self, spot: tuple[float, float, float, float], number: int) -> None:
         colour = line_style(number).colour
-        self._draw.rounded_rectangle(spot, radius=6 * _FINE, fill="#0b0f14e6", outline=colour, width=round(1.5 * _FINE))
+        self._draw.rounded_rectangle(spot, radius=8 * _FINE, fill="#0b0f14e6", outline=colour, width=2 * _FINE)
         middle = ((spot[0] + spot[2]) / 2, (spot[1] + spot[3]) / 2)
-        self._draw.text(middle, str(number), fill="#ffffff", font=ImageFont.load_default(15 * _FINE), anchor="mm")
+        self._draw.text(middle, str(number), fill="#ffffff", font=ImageFont.load_default(22 * _FINE), anchor="mm")
 
     def _line(self, path: Points, colour: str, width: float) -> None:
         self._draw.line(list(path), fill=colour, width=max(1, round(width * _FINE)), joint="curve")
@@ -288,21 +288,21 @@ def _dashed(path: Points, lengths: tuple[float, ...]) -> list[list[tuple[float, 
 def _with_strip(picture: Image.Image, numbers: Sequence[int], zoom: float, spacing: Spacing | None) -> Image.Image:
     sheet = Image.new("RGB", (picture.width * _FINE, STRIP * _FINE), "#0b0f14")
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(14 * _FINE)
+    font = ImageFont.load_default(20 * _FINE)
     middle = STRIP * _FINE / 2
     right = _scale_bar(draw, font, sheet.width - 12 * _FINE, zoom, spacing)
     x = 12.0 * _FINE
     for number in numbers:
         words = f"Lesion {number}"
-        end = x + 34 * _FINE + draw.textlength(words, font=font)
+        end = x + 48 * _FINE + draw.textlength(words, font=font)
         if end > right - 12 * _FINE:
             draw.text((x, middle), "…", fill="#c8d0d8", font=font, anchor="lm")
             break
         style = line_style(number)
-        for dash in _dashed([(x, middle), (x + 26 * _FINE, middle)], tuple(length * _FINE for length in style.dashes)):
-            draw.line(dash, fill=style.colour, width=2 * _FINE)
-        draw.text((x + 34 * _FINE, middle), words, fill="#e8edf2", font=font, anchor="lm")
-        x = end + 18 * _FINE
+        for dash in _dashed([(x, middle), (x + 38 * _FINE, middle)], tuple(length * _FINE for length in style.dashes)):
+            draw.line(dash, fill=style.colour, width=3 * _FINE)
+        draw.text((x + 48 * _FINE, middle), words, fill="#e8edf2", font=font, anchor="lm")
+        x = end + 26 * _FINE
     sheet = sheet.resize((picture.width, STRIP), Image.Resampling.BOX)
     whole = Image.new("RGB", (picture.width, picture.height + STRIP))
     whole.paste(picture, (0, 0))
@@ -331,7 +331,7 @@ def _scale_bar(
     draw.text((right, middle), words, fill="#e8edf2", font=font, anchor="rm")
     ends = left - 8 * _FINE
     begins = ends - fitting[-1] * per_mm
-    tick = 5 * _FINE
+    tick = 7 * _FINE
     draw.line([(begins, middle), (ends, middle)], fill="#ffffff", width=2 * _FINE)
     for x in (begins, ends):
         draw.line([(x, middle - tick), (x, middle + tick)], fill="#ffffff", width=2 * _FINE)

@@ -90,7 +90,7 @@ def summary(analysis: Analysis) -> str:
             "</a></th>"
             f'<td>{lesion.key_frame}</td><td class="number">{size}</td><td>{words}</td>'
             f"<td>{safe(lesion.assessment.category or 'none')}</td>"
-            f"<td>{safe(lesion.assessment.likelihood or '–')}</td></tr>"
+            f"<td>{_unbroken(lesion.assessment.likelihood or '–')}</td></tr>"
         )
     return (
         '<section aria-labelledby="summary"><h2 id="summary">At a glance</h2><div class="scroll"><table>'
@@ -102,8 +102,8 @@ def summary(analysis: Analysis) -> str:
     )
 
 
-def nothing_outlined(analysis: Analysis) -> str:
-    """What it means, and does not mean, that no lesion was outlined."""
+def nothing_outlined(analysis: Analysis, pictures: str) -> str:
+    """What it means, and does not mean, that no lesion was outlined; `pictures` is HTML of what was looked at."""
     stopped = any(gate.severity == "stop" and not gate.frames for gate in analysis.gates)
     reason = (
         "<p>The image was not read, because a check of the input stopped it (see above).</p>"
@@ -113,7 +113,8 @@ def nothing_outlined(analysis: Analysis) -> str:
     return (
         '<section class="none" aria-labelledby="none"><h2 id="none">No lesion outlined</h2>'
         f"{reason}<p><strong>This does not mean that there is none.</strong> Small, isoechoic or partly imaged lesions "
-        "are missed, and only these frames were looked at. No category is suggested.</p></section>"
+        "are missed, and only these frames were looked at. No category is suggested.</p>"
+        f"{pictures}</section>"
     )
 
 
@@ -127,7 +128,6 @@ def provenance(analysis: Analysis) -> str:
         + _fact("Run on", f"{safe(model.backend)}, {safe(model.precision)}, {safe(model.device)}")
         + _fact("Software", safe(analysis.software))
         + _fact("Lexicon edition", safe(analysis.lexicon))
-        + _fact("Made", safe(analysis.created))
         + _fact("Status", safe(analysis.status))
         + _fact("Time", timings or "not recorded", wide=True)
         + _fact(
@@ -179,6 +179,11 @@ def _answer(analysis: Analysis) -> str:
     categories = ", ".join(safe(lesion.assessment.category or "none") for lesion in analysis.lesions)
     word = "category" if len(analysis.lesions) == 1 else "categories"
     return f"{count} outlined. Suggested {word}: {categories}. Nothing has been checked by a reader."
+
+
+def _unbroken(text: str) -> str:
+    """A number and its % sign stay on one line."""
+    return safe(text.replace(" %", "\u00a0%"))
 
 
 def _slices(analysis: Analysis) -> str:

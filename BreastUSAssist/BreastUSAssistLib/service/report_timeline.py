@@ -16,6 +16,8 @@ def timeline(analysis: Analysis) -> str:
     areas = _areas(analysis)
     largest = max((area for by_frame in areas.values() for area in by_frame.values()), default=0.0)
     words = [_in_words(lesion, areas[lesion.number], analysis) for lesion in analysis.lesions]
+    if stopped := _stopped_frames(analysis):
+        words.append(f"Grey: not fit for reading ({frame_ranges(stopped)}), see the checks of the input.")
     axis = _Axis([frame.frame_number for frame in analysis.frames], largest)
     parts = [_grid(axis, largest), _stopped(axis, analysis)]
     parts += [_line(axis, lesion, areas[lesion.number]) for lesion in analysis.lesions]
@@ -92,12 +94,16 @@ def _grid(axis: _Axis, largest: float) -> str:
     return "".join(marks)
 
 
+def _stopped_frames(analysis: Analysis) -> set[int]:
+    return {frame for gate in analysis.gates if gate.severity == "stop" for frame in gate.frames}
+
+
 def _stopped(axis: _Axis, analysis: Analysis) -> str:
     """Bars under frames that a gate stopped."""
-    stopped = {frame for gate in analysis.gates if gate.severity == "stop" for frame in gate.frames}
+    stopped = _stopped_frames(analysis)
     width = max(axis.x(axis.first + 1) - axis.x(axis.first), 2.0)
     return "".join(
-        f'<rect class="stopped" x="{axis.x(f) - width / 2:.1f}" y="{_TOP}" width="{width:.1f}" '
+        f'<rect class="stopped" x="{min(axis.x(f) - width / 2, _WIDTH - width):.1f}" y="{_TOP}" width="{width:.1f}" '
         f'height="{_HEIGHT - _TOP - _BOTTOM}"><title>Frame {f}: not fit for reading</title></rect>'
         for f in sorted(stopped)
         if axis.first <= f <= axis.last
