@@ -1,6 +1,7 @@
 """PNG, JPEG, TIFF, BMP, WebP, NRRD and NIfTI files as frames."""
 
 import gzip
+from pathlib import Path
 
 import nibabel
 import nrrd
@@ -205,3 +206,10 @@ def test_detached_header_is_refused_in_words(tmp_path):
     (tmp_path / "a.nrrd").write_bytes(header)
     with pytest.raises(InputError, match="keeps its pixels in another file"):
         open_clip(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize("extension", ["png", "jpeg", "tiff", "bmp", "webp"])
+def test_the_format_is_that_of_the_content(tmp_path: Path, extension: str) -> None:
+    Image.fromarray(np.full((40, 50), 90, np.uint8)).save(tmp_path / f"x.{extension}")
+    (tmp_path / f"x.{extension}").rename(tmp_path / "named.dcm")
+    assert open_clip(tmp_path / "named.dcm").format == extension

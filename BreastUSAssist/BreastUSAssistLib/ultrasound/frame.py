@@ -76,10 +76,12 @@ class UltrasoundFrame:
 
     @property
     def rows(self) -> int:
+        """Height in pixels."""
         return int(self.pixels.shape[0])
 
     @property
     def columns(self) -> int:
+        """Width in pixels."""
         return int(self.pixels.shape[1])
 
     @cached_property

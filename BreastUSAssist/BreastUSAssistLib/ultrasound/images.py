@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from .frame import Clip, SourceReference, UltrasoundFrame
+from .frame import Clip, ClipKind, SourceReference, UltrasoundFrame
 from .intensity import GreyRange, range_of
 from .limits import MAX_FRAME_PIXELS, check_frame_count, check_frame_size
 from .quiet import quiet
+from .sniff import image_format
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -83,7 +84,8 @@ def open_image(path: Path, name: str, label: str | None = None) -> Clip:
     with _sentences(label):
         pages = _pages_of(path, label)
     count = len(pages)
-    return Clip(name, "cine" if count > 1 else "still", count, ImageFrames(path, label, pages), paths=(path,))
+    kind: ClipKind = "cine" if count > 1 else "still"
+    return Clip(name, kind, count, ImageFrames(path, label, pages), paths=(path,), format=image_format(path))
 
 
 def read_tiff_page(path: Path, label: str, page: int) -> np.ndarray:

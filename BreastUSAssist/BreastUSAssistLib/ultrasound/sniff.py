@@ -18,7 +18,15 @@ IMAGE_EXTENSIONS = (
 """Extensions that claim one of the formats that are read."""
 
 _HEAD_BYTES = 1024
-_IMAGE_MAGICS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"BM")
+_IMAGE_FORMATS = {
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"\xff\xd8\xff": "jpeg",
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+    b"II+\0": "tiff",
+    b"MM\0+": "tiff",
+    b"BM": "bmp",
+}
 _FIRST_GROUPS = (0x0002, 0x0004, 0x0008)
 _VR = "AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OW PN SH SL SQ SS ST TM UI UL UN US UT"
 
@@ -41,6 +49,13 @@ def sniff(path: Path) -> FileKind:
     return _kind(path, head)
 
 
+def image_format(path: Path) -> str:
+    """Format of a file that `sniff` calls an image: png, jpeg, tiff, bmp or webp."""
+    with open(path, "rb") as file:
+        head = file.read(16)
+    return next((name for magic, name in _IMAGE_FORMATS.items() if head.startswith(magic)), "webp")
+
+
 def claims_image(path: Path) -> bool:
     """Whether the name of the file claims a format that is read here."""
     return path.name.lower().endswith(IMAGE_EXTENSIONS)
@@ -50,7 +65,7 @@ def _kind(path: Path, head: bytes) -> FileKind:
     tests: tuple[tuple[FileKind, Callable[[], bool]], ...] = (
         ("empty", lambda: not head),
         ("dicom", lambda: head[128:132] == b"DICM"),
-        ("image", lambda: head.startswith(_IMAGE_MAGICS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")),
+        ("image", lambda: head.startswith(tuple(_IMAGE_FORMATS)) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")),
         ("nrrd", lambda: head.startswith(b"NRRD000")),
         ("zip", lambda: head.startswith((b"PK\x03\x04", b"PK\x05\x06"))),
         ("nifti", lambda: _is_nifti(head)),

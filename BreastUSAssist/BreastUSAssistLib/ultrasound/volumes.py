@@ -18,6 +18,7 @@ from .frame import Clip, ClipKind, PixelSpacing, SourceReference, UltrasoundFram
 from .images import composited
 from .intensity import GreyRange, range_of
 from .limits import MAX_VOLUME_BYTES, check_frame_count, check_frame_size
+from .sniff import sniff
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def clip_of_volume(path: Path, name: str, label: str, layout: VolumeLayout, load
         frame_count=count,
         decode=frames,
         paths=(path,),
+        format="nrrd" if sniff(path) == "nrrd" else "nifti",
         times_ms=tuple(index * step for index in range(count)) if step and count > 1 else None,
         slice_mm=layout.slice_mm,
     )
