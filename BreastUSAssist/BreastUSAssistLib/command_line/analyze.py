@@ -21,6 +21,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--lexicon", default="birads-us-2013", help="edition of the lexicon (default: birads-us-2013)")
     parser.add_argument("--fractional", action="store_true", help="write seg.dcm with probabilities, not binary")
     parser.add_argument("--ignore-gates", action="store_true", help="draft frames that the input gates would stop")
+    parser.add_argument("--debug", action="store_true", help="stop at an unexpected error and show where it arose")
     add_model_arguments(parser)
 
 
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
 
     from ..birads.describe import new_uid
     from ..birads.lexicon import load_lexicon
-    from ..service.batch import analyze_inputs
+    from ..service.batch import BatchOptions, analyze_inputs
     from . import BAD_INPUT, DONE
 
     outcome = analyze_inputs(
@@ -40,8 +41,7 @@ def run(options: argparse.Namespace) -> int:
         lexicon=load_lexicon(options.lexicon),
         now=lambda: datetime.now(UTC).astimezone(),
         new_uid=new_uid,
-        ignore_gates=options.ignore_gates,
-        fractional=options.fractional,
+        options=BatchOptions(options.ignore_gates, options.fractional, options.debug),
         tell=tell,
         progress=show_progress,
     )

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ..birads.analysis import Analysis
 from ..birads.lexicon import Lexicon
-from ..errors import BreastUSAssistError, UsageError
+from ..errors import BreastUSAssistError, InputError, UsageError
 from ..model.predictor import Predictor
+from ..ultrasound.frame import Clip
 from ..ultrasound.reading import open_clips
 from .analyze import Progress, analyze_clip
 from .case_files import write_case
@@ -26,6 +27,16 @@ class BatchOutcome:
     """One sentence for each file or case that could not be done."""
 
 
+@dataclass(frozen=True)
+class BatchOptions:
+    """How cases are analysed and written."""
+
+    ignore_gates: bool = False
+    fractional: bool = False
+    debug: bool = False
+    """Let an unexpected error stop the run with its traceback, which may quote the file, in place of one sentence."""
+
+
 def analyze_inputs(
     inputs: Sequence[Path],
     out: Path,
@@ -34,8 +45,7 @@ def analyze_inputs(
     lexicon: Lexicon,
     now: Callable[[], datetime],
     new_uid: Callable[[], str],
-    ignore_gates: bool = False,
-    fractional: bool = False,
+    options: BatchOptions = BatchOptions(),  # noqa: B008 - frozen
     tell: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda done, total: None,
     clock: Callable[[], float] = time.perf_counter,
@@ -49,34 +59,41 @@ def analyze_inputs(
     """
     _refuse_output_among_inputs(inputs, out)
     outcome = BatchOutcome()
+
+    def one_case(clip: Clip) -> None:
+        started, created = clock(), now()
+        result = analyze_clip(
+            clip,
+            predictor,
+            lexicon,
+            created=created,
+            new_uid=new_uid,
+            ignore_gates=options.ignore_gates,
+            progress=progress,
+            clock=clock,
+        )
+        written = write_case(out, clip, result, created=created, fractional=options.fractional)
+        outcome.cases.append((written.folder, result.analysis))
+        tell(f"{summary(result.analysis)}  {(clock() - started) * 1000:.0f} ms  {written.folder}")
+        for note in written.notes:
+            tell(note)
+
     with tempfile.TemporaryDirectory(prefix="breastusassist-") as workspace:
         for clip in open_clips(inputs, Path(workspace)):
-            if isinstance(clip, BreastUSAssistError):
-                outcome.failures.append(str(clip))
-                tell(str(clip))
-                continue
-            started = clock()
             try:
-                created = now()
-                result = analyze_clip(
-                    clip,
-                    predictor,
-                    lexicon,
-                    created=created,
-                    new_uid=new_uid,
-                    ignore_gates=ignore_gates,
-                    progress=progress,
-                    clock=clock,
-                )
-                written = write_case(out, clip, result, created=created, fractional=fractional)
+                if isinstance(clip, InputError):
+                    raise clip
+                one_case(clip)
             except BreastUSAssistError as error:
                 outcome.failures.append(str(error))
                 tell(str(error))
-                continue
-            outcome.cases.append((written.folder, result.analysis))
-            tell(f"{summary(result.analysis)}  {(clock() - started) * 1000:.0f} ms  {written.folder}")
-            for note in written.notes:
-                tell(note)
+            except Exception as error:
+                if options.debug or not isinstance(clip, Clip):
+                    raise
+                # One broken case must not cost the others, and the error's own words may quote patient data.
+                told = f"{clip.paths[0]} could not be analysed ({type(error).__name__}); run it with --debug and report it."
+                outcome.failures.append(told)
+                tell(told)
     return outcome
 
 
