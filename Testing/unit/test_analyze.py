@@ -5,13 +5,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from BreastUSAssistLib.birads.describe import new_uid
+from BreastUSAssistLib.birads.lexicon import load_lexicon
 from BreastUSAssistLib.command_line import main
 from BreastUSAssistLib.dicom.segmentation_reading import read_segmentation
+from BreastUSAssistLib.model.bundle import load_bundle
+from BreastUSAssistLib.model.predictor import Predictor
 from BreastUSAssistLib.service.analysis_file import read_analysis
+from BreastUSAssistLib.service.batch import analyze_inputs
 from BreastUSAssistLib.ultrasound.phantom import Phantom, render, save_dicom, save_png, standard_cases
 from PIL import Image
 
@@ -120,6 +126,38 @@ def test_bad_files_are_named_and_the_good_ones_done(
         assert len(sentences) == 1, f"{name}: {told['failures']}"
     assert names_in(tmp_path / "out") == ["good"]
     assert "Traceback" not in printed.err and "PHANTOM-" not in printed.err and "Phantom^" not in printed.err
+
+
+class BrokenOnSecond:
+    """A back end that fails as no one foresaw, once."""
+
+    name, precision, device = "broken", "float32", "cpu"
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.runs += 1
+        if self.runs == 2:
+            raise RuntimeError("Phantom^Breast")
+        return np.full(inputs.shape, -9, np.float32), np.zeros((len(inputs), 3), np.float32)
+
+
+def test_one_broken_case_does_not_cost_the_others(tmp_path: Path, phantoms: Callable[[str], Phantom]) -> None:
+    inputs = [save_dicom(phantoms("cyst"), tmp_path / f"{name}.dcm") for name in ("a", "b", "c")]
+    outcome = analyze_inputs(
+        inputs,
+        tmp_path / "out",
+        predictor=Predictor(load_bundle(), BrokenOnSecond()),
+        lexicon=load_lexicon("birads-us-2013"),
+        now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+        new_uid=new_uid,
+    )
+    assert [analysis.case for _, analysis in outcome.cases] == ["a", "c"]
+    assert len(outcome.failures) == 1
+    assert "b.dcm could not be analysed (RuntimeError)" in outcome.failures[0] and "Phantom^" not in outcome.failures[0]
+    assert names_in(tmp_path / "out") == ["a", "c"]
+    assert not (tmp_path / "out" / "a" / "seg.dcm").exists(), "no lesion, no segmentation"
 
 
 @pytest.mark.parametrize("image", ["missing.dcm", "one.png"])

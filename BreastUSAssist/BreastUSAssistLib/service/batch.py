@@ -45,7 +45,7 @@ def analyze_inputs(
     lexicon: Lexicon,
     now: Callable[[], datetime],
     new_uid: Callable[[], str],
-    options: BatchOptions = BatchOptions(),  # noqa: B008 - frozen
+    options: BatchOptions = BatchOptions(),
     tell: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda done, total: None,
     clock: Callable[[], float] = time.perf_counter,
@@ -91,7 +91,10 @@ def analyze_inputs(
                 if options.debug or not isinstance(clip, Clip):
                     raise
                 # One broken case must not cost the others, and the error's own words may quote patient data.
-                told = f"{clip.paths[0]} could not be analysed ({type(error).__name__}); run it with --debug and report it."
+                what = type(error).__name__
+                told = (
+                    f"{clip.paths[0]} could not be analysed ({what}); run it with --debug and report what that shows."
+                )
                 outcome.failures.append(told)
                 tell(told)
     return outcome
