@@ -25,13 +25,6 @@ class Distribution(Record):
     median: Estimate
 
 
-class Distance(Distribution):
-    """HD95 over the images where both the truth and the draft are not empty."""
-
-    undefined: int
-    """Images with lesions whose draft is empty: no distance exists, and none is put in its place."""
-
-
 class LesionDetection(Record):
     """Lesions against outlines, matched one to one at IoU >= 0.5."""
 
@@ -84,9 +77,12 @@ class GroupResult(Record):
     dice: Distribution | None
     """Of the union of all lesions with the union of all outlines, over images that have lesions."""
     iou: Distribution | None
-    hd95_px: Distance | None
-    hd95_mm: Distance | None
-    """Over images of known pixel size only."""
+    hd95_px: Distribution | None
+    """Over the images where both the truth and the draft are not empty."""
+    hd95_mm: Distribution | None
+    """Of those, over the images of known pixel size."""
+    images_without_outline: int
+    """Images with lesions whose draft is empty: no distance exists, and none is put in its place."""
     detection: LesionDetection | None
     normal: NormalImages | None
     malignancy: Malignancy | None

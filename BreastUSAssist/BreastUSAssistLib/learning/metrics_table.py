@@ -48,7 +48,7 @@ def _column(group: GroupResult) -> list[tuple[str, str]]:
         ("IoU, median", _median(group.iou)),
         ("HD95 px, mean", _mean(group.hd95_px, 1)),
         ("HD95 mm, mean", _mean(group.hd95_mm, 2)),
-        ("no outline at all", _UNKNOWN if group.hd95_px is None else str(group.hd95_px.undefined)),
+        ("no outline at all", _UNKNOWN if group.dice is None else str(group.images_without_outline)),
         ("lesions found (IoU 0.5)", _UNKNOWN if found is None else f"{found.found} of {found.lesions}"),
         ("lesion sensitivity", _estimate(found.sensitivity if found else None)),
         ("normal images", _UNKNOWN if normal is None else str(normal.images)),
@@ -90,10 +90,14 @@ def _footnote(evaluation: Evaluation) -> str:
     ]
     missing = Counter(row.scores_missing for row in evaluation.left_out)
     if missing["all"]:
-        lines.append(f"{missing['all']} rows left out; the reasons are in the JSON file.")
+        lines.append(f"{_rows(missing['all'])} left out; the reasons are in the JSON file.")
     if missing["masks"]:
-        lines.append(f"{missing['masks']} rows whose masks were not scored; the reasons are in the JSON file.")
+        lines.append(f"{_rows(missing['masks'])} without a score of the masks; the reasons are in the JSON file.")
     return "\n".join(lines)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _aligned(lines: list[list[str]]) -> str:

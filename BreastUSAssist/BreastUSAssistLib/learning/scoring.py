@@ -8,7 +8,6 @@ import numpy as np
 from . import metrics
 from .bootstrap import Statistic, bootstrap_interval, patient_keys
 from .evaluation_result import (
-    Distance,
     Distribution,
     Estimate,
     GroupResult,
@@ -78,8 +77,9 @@ def group_result(name: str, scores: Sequence[ImageScore], *, seed: int, replicat
         images_without_patient=sum(score.patient is None for score in scores),
         dice=_distribution(scores, "dice", by),
         iou=_distribution(scores, "iou", by),
-        hd95_px=_distance(scores, "hd95_px", by),
-        hd95_mm=_distance(scores, "hd95_mm", by),
+        hd95_px=_distribution(scores, "hd95_px", by),
+        hd95_mm=_distribution(scores, "hd95_mm", by),
+        images_without_outline=sum(score.hd95_px == float("inf") for score in scores),
         detection=_detection(scores, by),
         normal=_normal(scores, by),
         malignancy=_malignancy(scores, by),
@@ -96,16 +96,6 @@ def _distribution(scores: Sequence[ImageScore], measure: str, by: _Resampling) -
         images=len(kept),
         mean=by.estimate(kept, metrics.weighted_mean, values),
         median=by.estimate(kept, metrics.weighted_median, values),
-    )
-
-
-def _distance(scores: Sequence[ImageScore], measure: str, by: _Resampling) -> Distance | None:
-    found = _distribution(scores, measure, by)
-    undefined = sum(getattr(score, measure) == float("inf") for score in scores)
-    return (
-        None
-        if found is None
-        else Distance(images=found.images, mean=found.mean, median=found.median, undefined=undefined)
     )
 
 
