@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ..birads.analysis import SCHEMA_VERSION, Analysis
 from ..errors import InputError, OutputError
-from ..files import write_text
+from ..files import write_bytes
 from ..json_schema import published_schema
 
 LARGEST_FILE = 64 * 2**20
@@ -22,16 +22,13 @@ def write_analysis(path: Path, analysis: Analysis) -> None:
     Raises:
         OutputError: a number is not finite, for which JSON has no form; or the folder cannot be written.
     """
-    content = analysis.model_dump(mode="python")
+    content = analysis.model_dump()
     where = _not_finite(content, "")
     if where is not None:
         raise OutputError(f"{path} was not written because {where} is not a finite number; please report this.")
-    text = json.dumps(analysis.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
-    try:
-        write_text(path, text + "\n")
-    except UnicodeEncodeError:
-        # A file name that is not valid Unicode (a lone surrogate on Linux): JSON can hold it as an escape only.
-        write_text(path, json.dumps(analysis.model_dump(mode="json"), indent=2, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # A file name that is not valid Unicode (lone surrogates on Linux) has no UTF-8 form: "?" stands in for it.
+    write_bytes(path, text.encode("utf-8", "replace"))
 
 
 def read_analysis(path: Path) -> Analysis:

@@ -104,12 +104,12 @@ def summary(analysis: Analysis) -> str:
 
 def nothing_outlined(analysis: Analysis, pictures: str) -> str:
     """What it means, and does not mean, that no lesion was outlined; `pictures` is HTML of what was looked at."""
-    stopped = any(gate.severity == "stop" and not gate.frames for gate in analysis.gates)
-    reason = (
-        "<p>The image was not read, because a check of the input stopped it (see above).</p>"
-        if stopped
-        else f"<p>The network drew no outline in {_looked_at(analysis)}.{_class_words(analysis)}</p>"
-    )
+    read = _frames_read(analysis)
+    if read == 0:
+        subject = "image was" if analysis.source.frame_count == 1 else "frames were"
+        reason = f"<p>The {subject} not read, because a check of the input stopped that (see above).</p>"
+    else:
+        reason = f"<p>The network drew no outline in {_looked_at(analysis, read)}.{_class_words(analysis)}</p>"
     return (
         '<section class="none" aria-labelledby="none"><h2 id="none">No lesion outlined</h2>'
         f"{reason}<p><strong>This does not mean that there is none.</strong> Small, isoechoic or partly imaged lesions "
@@ -211,9 +211,18 @@ def _gate(gate: Gate, analysis: Analysis) -> str:
     )
 
 
-def _looked_at(analysis: Analysis) -> str:
-    frames = analysis.source.frame_count
-    return "this image" if frames == 1 else f"any of the {frames} frames"
+def _frames_read(analysis: Analysis) -> int:
+    """Frames to which the network was applied: those with class probabilities."""
+    return sum(frame.normal is not None for frame in analysis.frames)
+
+
+def _looked_at(analysis: Analysis, read: int) -> str:
+    frames = len(analysis.frames)
+    if frames == 1:
+        return "this image"
+    if read == frames:
+        return f"any of the {frames} frames"
+    return f"the {'frame that was' if read == 1 else 'frames that were'} read ({read} of {frames})"
 
 
 def _class_words(analysis: Analysis) -> str:
