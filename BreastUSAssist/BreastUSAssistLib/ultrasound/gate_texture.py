@@ -26,7 +26,9 @@ class Texture:
     correlation: tuple[float, float]
     """Of the high-passed grey level with its neighbour across and below, where neither dark nor white."""
     flat_and_bright: float
-    """Share of pixels equal to both neighbours and not dark: paper, plots, menus."""
+    """Share of pixels equal to both neighbours, neither dark nor white: drawings, menus, coloured paper."""
+    white: float
+    """Share of pixels at 250 or above: high gain whitens part of the tissue, paper is white nearly all over."""
     dark: float
     """Share of pixels below 15."""
 
@@ -62,15 +64,17 @@ def texture(grey: np.ndarray) -> Texture:
         beside = float((high[:, 1:] * high[:, :-1])[middling[:, 1:]].sum())
         below = float((high[1:] * high[:-1])[middling[1:]].sum())
         correlation = beside / power, below / power
-    flat = (down == 0) & (across == 0) & (part[:-1, :-1] > 60)
+    flat = (down == 0) & (across == 0) & (part[:-1, :-1] > 60) & (part[:-1, :-1] < 250)
     anisotropy = float(down.mean() / (across.mean() + 1e-3))
-    return Texture(anisotropy, roughness, correlation, float(flat.mean()), float((part < 15).mean()))
+    return Texture(
+        anisotropy, roughness, correlation, float(flat.mean()), float((part >= 250).mean()), float((part < 15).mean())
+    )
 
 
 def unlike_ultrasound(found: Texture) -> bool:
     """Whether the texture is surely not that of a B-mode image."""
     across, below = found.correlation
-    if found.flat_and_bright > 0.35 or 0 <= found.roughness < 1.5:
+    if found.flat_and_bright > 0.35 or found.white > 0.75 or 0 <= found.roughness < 1.5 or found.roughness > 60:
         return True
     if across < 0.15 and below < 0.15 and found.roughness > 3:
         return True
