@@ -43,7 +43,10 @@ class Oracle:
 @pytest.fixture(scope="module")
 def real_rows(data_root):
     rows = read_manifest(data_root / "manifest.csv", data_root)
-    chosen = rows[::140] + [row for row in rows if row.pathology == "normal"][:4]
+    chosen = [row for row in rows if row.pathology == "normal"][:4]
+    for name in ("breast", "busbra", "busi"):
+        for pathology in ("benign", "malignant"):
+            chosen += [row for row in rows if (row.dataset, row.pathology) == (name, pathology)][7:11]
     return chosen + [row for row in rows if row.other["lesions"] == "2"][:2]
 
 
