@@ -1,7 +1,7 @@
 """Training of the lesion network on images with masks and classes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,9 @@ class TrainingOptions(BaseModel):
     weight_decay: float = 1e-2
     average_decay: float = Field(default=0.995, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, which is what is kept."""
+    close_ups: float = Field(default=0.0, ge=0, le=1)
+    """Share of the images with a lesion that are shown close up, as inference looks at a lesion the second time."""
+    label_smoothing: float = Field(default=0.05, ge=0, lt=1)
     seed: int = 2026
 
 
@@ -62,18 +65,20 @@ def train(
     folder: Path,
     *,
     progress: Progress,
+    start: Mapping[str, Tensor] | None = None,
     device: str = "cpu",
     clock: Callable[[], float] = time.monotonic,
 ) -> LesionNet:
     """Train on the rows of the training folds; the averaged network is returned and its state kept in `folder`.
 
+    `start` is the state of a network to go on from in place of the ImageNet weights.
     `folder`/state.pt is written after every epoch, and a training that was stopped goes on from there.
     """
     data = load_training_images([row for row in rows if row.fold in options.train_folds], options.stored_size)
     progress(f"{len(data)} training images")
     torch.manual_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)
-    parts = _prepared(options, len(data), generator, device)
+    parts = _prepared(options, len(data), generator, device, start)
     first = _resume(folder / "state.pt", parts, options)
     for epoch in range(first, options.epochs):
         started = clock()
@@ -97,9 +102,18 @@ class _Parts:
     generator: torch.Generator
 
 
-def _prepared(options: TrainingOptions, images: int, generator: torch.Generator, device: str) -> _Parts:
+def _prepared(
+    options: TrainingOptions,
+    images: int,
+    generator: torch.Generator,
+    device: str,
+    start: Mapping[str, Tensor] | None,
+) -> _Parts:
     network = LesionNet(decoder_channels=options.decoder_channels)
-    network.encoder.load_imagenet_weights(imagenet_weights())
+    if start is None:
+        network.encoder.load_imagenet_weights(imagenet_weights())
+    else:
+        network.load_state_dict(start)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.to(device)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(options.average_decay), use_buffers=True)
@@ -117,9 +131,11 @@ def _epoch(data: TrainingImages, options: TrainingOptions, parts: _Parts, device
     """One pass over the images; the mean of each loss."""
     parts.network.train()
     sums: dict[str, list[float]] = {}
-    for images, masks, classes in batches(data, options.batch_size, options.input_size, parts.generator):
+    shown = batches(data, options.batch_size, options.input_size, options.close_ups, parts.generator)
+    for images, masks, classes in shown:
         inputs = images.to(device, memory_format=torch.channels_last)
-        losses = _losses(parts.network(inputs), masks.to(device), classes.to(device))
+        outputs = parts.network(inputs)
+        losses = _losses(outputs, masks.to(device), classes.to(device), options.label_smoothing)
         parts.optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(parts.network.parameters(), 5.0)
@@ -131,7 +147,9 @@ def _epoch(data: TrainingImages, options: TrainingOptions, parts: _Parts, device
     return {name: float(np.mean(values)) for name, values in sums.items()}
 
 
-def _losses(outputs: tuple[Tensor, Tensor], masks: Tensor, classes: Tensor) -> dict[str, Tensor]:
+def _losses(
+    outputs: tuple[Tensor, Tensor], masks: Tensor, classes: Tensor, label_smoothing: float
+) -> dict[str, Tensor]:
     """Dice over the images that have a lesion, cross-entropy of the outline over all, and of the class where known."""
     outline, logits = outputs
     has_lesion = masks.flatten(1).amax(1) > 0.5
@@ -139,7 +157,7 @@ def _losses(outputs: tuple[Tensor, Tensor], masks: Tensor, classes: Tensor) -> d
     return {
         "dice": dice.sum() / has_lesion.sum().clamp(min=1),
         "outline": functional.binary_cross_entropy_with_logits(outline, masks),
-        "class": functional.cross_entropy(logits, classes, ignore_index=-1, label_smoothing=0.05),
+        "class": functional.cross_entropy(logits, classes, ignore_index=-1, label_smoothing=label_smoothing),
     }
 
 

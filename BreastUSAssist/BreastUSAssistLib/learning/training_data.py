@@ -49,9 +49,11 @@ def load_training_images(rows: Sequence[ManifestRow], size: int) -> TrainingImag
 
 
 def batches(
-    data: TrainingImages, batch_size: int, size: int, generator: torch.Generator
+    data: TrainingImages, batch_size: int, size: int, close_ups: float, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield one epoch of shuffled, varied batches; the last, incomplete batch is left out.
+
+    A share `close_ups` of the images that have a lesion is shown as inference looks at a lesion the second time.
 
     Yields:
         Inputs (batch, 1, size, size) float32 as the network takes them, masks the same shape in 0..1, classes (batch,).
@@ -61,7 +63,7 @@ def batches(
         chosen = order[start : start + batch_size].numpy()
         images = torch.from_numpy(data.images[chosen])[:, None].float() / 255
         masks = torch.from_numpy(data.masks[chosen])[:, None].float()
-        images, masks = _move(images, masks, size, generator)
+        images, masks = _move(images, masks, size, close_ups, generator)
         yield (_recolour(images, generator) * 255 - 127) / 128, masks, torch.from_numpy(data.classes[chosen])
 
 
@@ -69,7 +71,9 @@ def _uniform(generator: torch.Generator, count: int, low: float, high: float) ->
     return low + (high - low) * torch.rand(count, generator=generator)
 
 
-def _move(images: Tensor, masks: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _move(
+    images: Tensor, masks: Tensor, size: int, close_ups: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Mirror left to right, zoom, stretch a little, rotate up to 10 degrees and shift.
 
     Never upside down: the beam comes from the top, and shadowing and enhancement lie below a lesion.
@@ -86,9 +90,25 @@ def _move(images: Tensor, masks: Tensor, size: int, generator: torch.Generator) 
     theta[:, 1, 1] = zoom / stretch * angle.cos()
     theta[:, 0, 2] = _uniform(generator, count, -0.12, 0.12)
     theta[:, 1, 2] = _uniform(generator, count, -0.12, 0.12)
+    _show_close_up(theta, masks, close_ups, generator)
     grid = functional.affine_grid(theta, [count, 1, size, size], align_corners=False)
     both = functional.grid_sample(torch.cat([images, masks], 1), grid, align_corners=False)
     return both[:, :1], both[:, 1:]
+
+
+def _show_close_up(theta: Tensor, masks: Tensor, share: float, generator: torch.Generator) -> None:
+    """Aim some of the affine maps (batch, 2, 3) at the lesion, in place, so that it fills much of the square."""
+    chosen = torch.rand(len(masks), generator=generator) < share
+    scale = _uniform(generator, len(masks), 1.5, 3.0)
+    for index in torch.nonzero(chosen & (masks.flatten(1).amax(1) > 0)).flatten().tolist():
+        rows, columns = (torch.nonzero(masks[index, 0].amax(axis)).flatten() for axis in (1, 0))
+        size = masks.shape[-1]
+        extent = float(max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1) / size
+        zoom = min(max(extent * float(scale[index]), 0.25), 1.0)
+        shift = theta[index, :, 2].clone()
+        centre = torch.stack([columns[0] + columns[-1] + 1, rows[0] + rows[-1] + 1]).float() / size - 1
+        theta[index] *= zoom
+        theta[index, :, 2] = centre + shift * zoom
 
 
 def _recolour(images: Tensor, generator: torch.Generator) -> Tensor:
