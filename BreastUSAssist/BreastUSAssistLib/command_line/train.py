@@ -29,6 +29,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--config", type=Path, metavar="JSON", help="training options, as `options` in a bundle's train.json"
     )
+    parser.add_argument("--start-from", type=Path, metavar="BUNDLE", help="bundle to go on from (default: ImageNet)")
     parser.add_argument("--name", default="lesion-first-light", help="name of the bundle (default: lesion-first-light)")
     parser.add_argument("--bundle-version", default="0.1.0", help="version of the bundle (default: 0.1.0)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
@@ -41,9 +42,11 @@ def run(options: argparse.Namespace) -> int:
 
         from ..learning.bundle_writing import write_bundle
         from ..learning.training import train
+        from ..model.backends import stored_state
     except ImportError as error:
         raise UsageError("Training needs PyTorch and MONAI; run `pip install 'breastusassist[train]'`.") from error
     from ..learning.manifest import read_manifest
+    from ..model.bundle import load_bundle
     from . import DONE
 
     settings = training_options(options.config)
@@ -52,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     options.out.mkdir(parents=True, exist_ok=True)
-    network = train(rows, settings, options.out, progress=tell, device=device)
+    start = None if options.start_from is None else stored_state(load_bundle(options.start_from))
+    network = train(rows, settings, options.out, start=start, progress=tell, device=device)
     validation = [row for row in rows if row.fold in settings.validation_folds]
     folder = options.out / options.name
     fitted = write_bundle(

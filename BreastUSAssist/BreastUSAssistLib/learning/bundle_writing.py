@@ -13,16 +13,18 @@ import torch
 from torch import Tensor
 
 from ..errors import BreastUSAssistError
-from ..model.bundle import InferenceSettings, write_sums
+from ..model.bundle import InferenceSettings, load_bundle, write_sums
 from ..model.network import LesionNet
-from ..model.preprocessing import Letterbox, network_input
+from ..model.predictor import Predictor, open_predictor
 from .calibration import fit_temperature
 from .manifest import ManifestRow, load_image
 from .training import TrainingOptions
 
 OUTLINE_THRESHOLD = 0.5
 SMALLEST_LESION = 0.002
-SMALLEST_PEAK = 0.65
+SMALLEST_CONFIDENCE = 0.65
+CLOSE_UP_MARGIN = 0.5
+MOST_CLOSE_UPS = 3
 
 
 def rounded_state(network: LesionNet) -> dict[str, Tensor]:
@@ -37,21 +39,19 @@ def rounded_state(network: LesionNet) -> dict[str, Tensor]:
     return state
 
 
-def class_logits(
-    network: LesionNet, rows: Sequence[ManifestRow], size: int, progress: Callable[[int, int], None]
+def malignancy_log_odds(
+    predictor: Predictor, rows: Sequence[ManifestRow], progress: Callable[[int, int], None]
 ) -> np.ndarray:
-    """Class logits (rows, 3) of whole images; rows that cannot be read are NaN."""
-    logits = np.full((len(rows), 3), np.nan)
-    with torch.inference_mode():
-        for index, row in enumerate(rows):
-            progress(index, len(rows))
-            try:
-                image = load_image(row)
-            except BreastUSAssistError:
-                continue
-            square = network_input(Letterbox((0, 0, *image.shape), size).apply(image))
-            logits[index] = network(torch.from_numpy(square)[None, None])[1][0].numpy()
-    return logits
+    """Log-odds (rows,) of malignant against benign, as the predictor gives them; NaN for rows that cannot be read."""
+    log_odds = np.full(len(rows), np.nan)
+    for index, row in enumerate(rows):
+        progress(index, len(rows))
+        try:
+            probability = predictor.predict(load_image(row)).malignant_given_lesion
+        except BreastUSAssistError:
+            continue
+        log_odds[index] = np.log(probability) - np.log1p(-probability)
+    return log_odds
 
 
 def write_bundle(
@@ -65,7 +65,11 @@ def write_bundle(
     progress: Callable[[int, int], None] = lambda done, total: None,
     today: date | None = None,
 ) -> InferenceSettings:
-    """Write the bundle; the temperature is fitted on the benign and malignant rows of `validation`."""
+    """Write the bundle; the temperature is fitted on the benign and malignant rows of `validation`.
+
+    The bundle is first written without calibration and run as it will be run, so that what is calibrated is what is
+    shipped.
+    """
     from safetensors.torch import save_file
 
     for part in ("configs", "models", "docs"):
@@ -73,25 +77,37 @@ def write_bundle(
     network = network.cpu().eval()
     save_file(rounded_state(network), folder / "models" / "model.safetensors", {"format": "pt"})
     _write_onnx(folder / "models" / "model.onnx", network, options.input_size)
-    rows = [row for row in validation if row.pathology in ("benign", "malignant") and row.problem is None]
-    logits = class_logits(network, rows, options.input_size, progress)
-    known = np.isfinite(logits).all(axis=1)
-    malignant = np.array([row.pathology == "malignant" for row in rows])
-    settings = InferenceSettings(
+    _write_json(folder / "configs" / "inference.json", _inference(network, options))
+    _write_json(folder / "configs" / "train.json", _train(options))
+
+    def write_settings(settings: InferenceSettings) -> None:
+        content = _metadata(name, bundle_version, settings, today or date.today())
+        _write_json(folder / "configs" / "metadata.json", content)
+        write_sums(folder)
+
+    uncalibrated = InferenceSettings(
         input_size=options.input_size,
         outline_threshold=OUTLINE_THRESHOLD,
         smallest_lesion=SMALLEST_LESION,
-        smallest_peak=SMALLEST_PEAK,
-        temperature=round(fit_temperature(logits[known], malignant[known]), 4),
-        calibrated_on=(
-            f"{int(known.sum())} lesion images of fold {', '.join(map(str, options.validation_folds))}, "
-            f"{malignant[known].mean():.0%} malignant"
-        ),
+        smallest_confidence=SMALLEST_CONFIDENCE,
+        close_up_margin=CLOSE_UP_MARGIN,
+        most_close_ups=MOST_CLOSE_UPS,
+        temperature=1.0,
+        calibrated_on="",
     )
-    _write_json(folder / "configs" / "metadata.json", _metadata(name, bundle_version, settings, today or date.today()))
-    _write_json(folder / "configs" / "inference.json", _inference(network, options))
-    _write_json(folder / "configs" / "train.json", _train(options))
-    write_sums(folder)
+    write_settings(uncalibrated)
+    rows = [row for row in validation if row.pathology in ("benign", "malignant") and row.problem is None]
+    log_odds = malignancy_log_odds(open_predictor(load_bundle(folder), device="cpu"), rows, progress)
+    known = np.isfinite(log_odds)
+    malignant = np.array([row.pathology == "malignant" for row in rows])[known]
+    folds = ", ".join(map(str, options.validation_folds))
+    settings = uncalibrated.model_copy(
+        update={
+            "temperature": round(fit_temperature(log_odds[known], malignant), 4),
+            "calibrated_on": f"{known.sum()} lesion images of fold {folds}, {malignant.mean():.0%} malignant",
+        }
+    )
+    write_settings(settings)
     return settings
 
 

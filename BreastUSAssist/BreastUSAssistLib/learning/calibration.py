@@ -6,11 +6,11 @@ from scipy.optimize import minimize_scalar
 from ..errors import UsageError
 
 
-def fit_temperature(logits: np.ndarray, malignant: np.ndarray) -> float:
+def fit_temperature(log_odds: np.ndarray, malignant: np.ndarray) -> float:
     """Temperature with the least negative log-likelihood of malignant against benign.
 
     Args:
-        logits: float (images, 3): normal, benign, malignant, not yet divided by a temperature.
+        log_odds: float (images,), of malignant against benign, not yet divided by a temperature.
         malignant: bool (images,).
 
     Raises:
@@ -19,7 +19,7 @@ def fit_temperature(logits: np.ndarray, malignant: np.ndarray) -> float:
     malignant = np.asarray(malignant, bool)
     if malignant.all() or not malignant.any():
         raise UsageError("Calibration needs benign and malignant images; add rows with a pathology to the manifest.")
-    margin = np.where(malignant, 1.0, -1.0) * (logits[:, 2] - logits[:, 1])
+    margin = np.where(malignant, 1.0, -1.0) * log_odds
 
     def loss(log_temperature: float) -> float:
         return float(np.logaddexp(0, -margin / np.exp(log_temperature)).mean())

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 from ..errors import ModelError, UsageError
 from .bundle import Bundle
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BackendName = Literal["auto", "onnxruntime", "torch"]
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -60,14 +63,12 @@ class TorchBackend:
 
     def __init__(self, bundle: Bundle, device: str):
         import torch
-        from safetensors.torch import load_file
 
         from .network import LesionNet
 
         self.device = device
-        state = {k: v.float() for k, v in load_file(str(bundle.checked("models/model.safetensors"))).items()}
         network = LesionNet(**bundle.network_arguments())
-        network.load_state_dict(state)
+        network.load_state_dict(stored_state(bundle))
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network = network.eval().to(device)
 
@@ -79,6 +80,13 @@ class TorchBackend:
             batch = torch.from_numpy(inputs).to(self.device, memory_format=torch.channels_last)
             outline, classes = self._network(batch)
         return outline.float().cpu().numpy(), classes.float().cpu().numpy()
+
+
+def stored_state(bundle: Bundle) -> "dict[str, Tensor]":
+    """State of a bundle's network in float32. Raises ModelError where the file is not the recorded one."""
+    from safetensors.torch import load_file
+
+    return {name: value.float() for name, value in load_file(str(bundle.checked("models/model.safetensors"))).items()}
 
 
 def open_backend(bundle: Bundle, backend: BackendName = "auto", device: DeviceName = "auto") -> Backend:

@@ -23,8 +23,12 @@ class InferenceSettings(BaseModel):
     """Foreground probability at which the outline is drawn."""
     smallest_lesion: float = Field(ge=0, lt=1)
     """Smallest area of a lesion, as a share of the analysed part of the frame."""
-    smallest_peak: float = Field(ge=0, le=1)
+    smallest_confidence: float = Field(ge=0, le=1)
     """Least mean probability inside an outline for it to count as a lesion."""
+    close_up_margin: float = Field(ge=0, le=5)
+    """Share of a lesion's height and width that its close-up shows on each side of it."""
+    most_close_ups: int = Field(ge=0, le=100)
+    """Lesions of one frame that are looked at close up, the largest first."""
     temperature: float = Field(gt=0)
     """Divides the class logits (Guo et al., ICML 2017)."""
     calibrated_on: str

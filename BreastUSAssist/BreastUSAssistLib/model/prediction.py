@@ -17,6 +17,8 @@ class LesionMask:
     origin: MaskOrigin
     confidence: float | None = None
     """Mean foreground probability inside the mask, 0..1, of the network; None for a mask drawn by hand."""
+    malignant: float | None = None
+    """P(malignant | this is a lesion), 0..1; None where no network judged it."""
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -39,7 +41,7 @@ class FramePrediction:
     normal: float
     benign: float
     malignant: float
-    """Probabilities of the frame's class; they add up to 1."""
+    """Probabilities of the frame's class by its most suspicious lesion; they add up to 1."""
 
     @property
     def malignant_given_lesion(self) -> float:

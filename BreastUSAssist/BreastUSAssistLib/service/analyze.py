@@ -169,13 +169,12 @@ def _lesion(
     tracking_uid: str,
 ) -> Lesion:
     key = drafted[track.key]
-    assert key.prediction is not None, "a lesion was outlined in its key frame"
     return describe_lesion(
         number,
         track.masks[track.key],
         frame,
         tuple(sorted(index + 1 for index in track.masks)),
-        key.prediction.malignant_given_lesion,
+        track.masks[track.key].malignant,
         lexicon,
         calibrated=bool(predictor.bundle.settings.calibrated_on),
         stop=[gate.message for gate in key.gates if gate.severity == "stop"],
