@@ -9,7 +9,8 @@ import pytest
 from BreastUSAssistLib.errors import ModelError, UsageError
 from BreastUSAssistLib.model.bundle import Bundle, load_bundle
 from BreastUSAssistLib.model.predictor import open_predictor
-from BreastUSAssistLib.ultrasound.phantom import render, standard_cases
+from BreastUSAssistLib.service.analysis_file import read_analysis
+from BreastUSAssistLib.ultrasound.phantom import render, save_dicom, standard_cases
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,18 @@ def test_monai_builds_and_loads_the_network_from_the_config(bundle: Bundle) -> N
     with torch.inference_mode():
         outline, classes = network(torch.zeros(1, 1, 256, 256))
     assert outline.shape == (1, 1, 256, 256) and classes.shape == (1, 3)
+
+
+def test_monai_runs_the_bundle(bundle: Bundle, tmp_path: Path) -> None:
+    monai_bundle = pytest.importorskip("monai.bundle", reason="MONAI is not installed")
+    still = save_dicom(render(standard_cases()["cyst"]), tmp_path / "still.dcm")
+    monai_bundle.run(
+        config_file=str(bundle.checked("configs/inference.json")),
+        bundle_root=str(bundle.folder),
+        inputs=[str(still)],
+        output_dir=str(tmp_path / "out"),
+    )
+    assert read_analysis(tmp_path / "out" / "still" / "analysis.json").lesions
 
 
 def test_the_model_card_says_what_it_must(bundle: Bundle) -> None:

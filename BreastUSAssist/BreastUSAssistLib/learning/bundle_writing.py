@@ -179,7 +179,12 @@ def _metadata(name: str, bundle_version: str, settings: InferenceSettings, today
 
 def _inference(network: LesionNet, options: TrainingOptions) -> dict[str, Any]:
     return {
-        "imports": ["$import torch", "$from pathlib import Path", "$from safetensors.torch import load_file"],
+        "imports": [
+            "$import torch",
+            "$from pathlib import Path",
+            "$from safetensors.torch import load_file",
+            "$from BreastUSAssistLib.command_line import main",
+        ],
         "bundle_root": ".",
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         "weights": "$Path(@bundle_root) / 'models' / 'model.safetensors'",
@@ -197,10 +202,7 @@ def _inference(network: LesionNet, options: TrainingOptions) -> dict[str, Any]:
         "inputs": [],
         "output_dir": "eval",
         "initialize": ["$@load", "$@network"],
-        "run": [
-            "$__import__('subprocess').run([__import__('sys').executable, '-m', 'BreastUSAssistLib', 'analyze', "
-            "*@inputs, '--out', @output_dir, '--model', @bundle_root], check=True)"
-        ],
+        "run": ["$main(['analyze'] + list(@inputs) + ['--out', @output_dir, '--model', @bundle_root])"],
     }
 
 
