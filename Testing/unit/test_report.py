@@ -109,7 +109,16 @@ def test_everything_that_was_found_is_said():
     for lesion in STORED.lesions:
         said += [f"Lesion {lesion.number}", *lesion.assessment.reasons]
         said += [words for d in lesion.descriptors for words in (d.label, d.because)]
-    said += ["14.2", "142.0", "Suggested category 4B", "37 %", "21 % to 52 %", "calibrated", "No category suggested"]
+    said += [
+        "14.2",
+        "142.0",
+        "Draft, Breast ultrasound terms, 5th edition (2013)",
+        "Suggested category 4B",
+        "37 %",
+        "21 % to 52 %",
+        "calibrated",
+        "No category suggested",
+    ]
     said += ["> 10 % to ≤ 50 %", "About a third of the lesions in the training sets were malignant"]
     said += [
         "largest 6000 px in frame 2" if STORED.lesions[0].measurements.area.mm2 is None else "in frame 2",

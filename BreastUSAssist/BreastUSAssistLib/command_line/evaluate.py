@@ -43,10 +43,9 @@ def run(options: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
     from .. import __version__
-    from ..files import write_text
     from ..learning.evaluation import evaluate
     from ..learning.manifest import read_manifest
-    from ..learning.metrics_table import metrics_table
+    from ..learning.metrics_table import metrics_table, write_metrics
     from ..service.analyze import model_used
     from . import BAD_INPUT, DONE
 
@@ -63,11 +62,12 @@ def run(options: argparse.Namespace) -> int:
         software=f"BreastUSAssist {__version__}",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    write_text(options.out, evaluation.model_dump_json(indent=2) + "\n")
-    tell(metrics_table(evaluation))
-    tell(f"written to {options.out}")
+    write_metrics(options.out, evaluation)
     if options.json:
         print_json(evaluation.model_dump(mode="json"))
+    else:
+        print(metrics_table(evaluation))
+    tell(f"written to {options.out}")
     unread = [left for left in evaluation.left_out if left.scores_missing == "all"]
     for left in unread:
         tell(left.reason)

@@ -8,7 +8,7 @@ import numpy as np
 from ..birads.lesion import Area, Assessment, Descriptor, Length, Lesion, Measurements
 from .report_pictures import KeyPicture, Spacing, cropped, encode_within, overlay_picture, surroundings
 from .report_sections import swatch, training_share
-from .report_text import ORIGINS, calibration, frame_ranges, number, percent, plural, safe, term
+from .report_text import ORIGINS, calibration, edition_title, frame_ranges, number, percent, plural, safe, term
 
 CATEGORIES = ("3", "4A", "4B", "4C", "5")
 _SHAPE_ROWS: tuple[tuple[str, str, int, str], ...] = (
@@ -149,7 +149,7 @@ def _assessment(assessment: Assessment, lesion: int) -> str:
     management = f"<div><dt>Usual management</dt><dd>{safe(assessment.management or '–')}</dd></div>"
     return (
         f'<section class="assessment" aria-labelledby="category-{lesion}"><div>'
-        f'<p class="eyebrow">Draft, {safe(assessment.edition)}</p>'
+        f'<p class="eyebrow">Draft, {safe(edition_title(assessment.edition))}</p>'
         f'<h3 id="category-{lesion}">{title}</h3><p>{safe(assessment.label)}</p>'
         f'<ol class="ladder" aria-label="Categories from least to most suspicious">{ladder}</ol>'
         f"<dl>{likelihood}{management}</dl></div>"

@@ -2,7 +2,18 @@
 
 from ..birads.analysis import Analysis, Gate
 from .report_pictures import line_style
-from .report_text import SEVERITIES, calibration, gate_frames, length, number, percent, plural, safe, term
+from .report_text import (
+    SEVERITIES,
+    calibration,
+    edition_title,
+    gate_frames,
+    length,
+    number,
+    percent,
+    plural,
+    safe,
+    term,
+)
 
 _FILES_SHOWN = 8
 _KINDS = {"still": "Still image", "cine": "Cine clip", "volume": "Volume"}
@@ -127,7 +138,7 @@ def provenance(analysis: Analysis) -> str:
         + _fact("Model", f"{safe(model.name)}, version {safe(model.version)}")
         + _fact("Run on", f"{safe(model.backend)}, {safe(model.precision)}, {safe(model.device)}")
         + _fact("Software", safe(analysis.software))
-        + _fact("Lexicon edition", safe(analysis.lexicon))
+        + _fact("Lexicon edition", safe(f"{edition_title(analysis.lexicon)}, {analysis.lexicon}"))
         + _fact("Status", safe(analysis.status))
         + _fact("Time", timings or "not recorded", wide=True)
         + _fact(

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from ..birads.analysis import Analysis, Gate, Spacing
 from ..birads.lesion import Area, Length
+from ..birads.lexicon import load_lexicon
+from ..errors import UsageError
 
 # Control characters and lone surrogates cannot stand in a page; the rest are invisible and turn text around
 # (Unicode Standard Annex 9), so that a file name could pose as another.
@@ -93,3 +95,11 @@ def gate_frames(gate: Gate, analysis: Analysis) -> str:
     if not gate.frames:
         return "all frames"
     return ("frame " if len(gate.frames) == 1 else "frames ") + frame_ranges(gate.frames)
+
+
+def edition_title(edition: str) -> str:
+    """An edition of the lexicon by its title; by its key where this version does not ship it."""
+    try:
+        return load_lexicon(edition).title
+    except UsageError:
+        return edition
