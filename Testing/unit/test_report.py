@@ -112,7 +112,7 @@ def test_everything_that_was_found_is_said():
     said += [
         "14.2",
         "142.0",
-        "Draft, Breast ultrasound terms, 5th edition (2013)",
+        "Breast ultrasound terms, 5th edition (2013)",
         "Suggested category 4B",
         "37 %",
         "21 % to 52 %",
