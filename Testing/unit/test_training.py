@@ -62,6 +62,17 @@ def test_other_options_do_not_go_on_with_an_old_training(rows: list[ManifestRow]
         train(rows, TINY, tmp_path, progress=lambda line: None)
 
 
+def test_what_is_kept_lies_between_start_and_end(rows: list[ManifestRow], tmp_path: Path) -> None:
+    start = LesionNet(decoder_channels=TINY.decoder_channels).state_dict()
+    options = TINY.model_copy(update={"epochs": 1, "close_ups": 1.0})
+    end = train(rows, options, tmp_path / "end", start=start, progress=lambda line: None).state_dict()
+    mixed = options.model_copy(update={"start_share": 0.25})
+    kept = train(rows, mixed, tmp_path / "kept", start=start, progress=lambda line: None).state_dict()
+    name = "encoder.stem.0.weight"
+    assert not torch.equal(start[name], end[name])
+    assert torch.allclose(kept[name], 0.75 * end[name] + 0.25 * start[name], atol=1e-6)
+
+
 def test_folds_without_images_are_said(rows: list[ManifestRow], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="folds asked for"):
         train(rows, TINY.model_copy(update={"train_folds": (9,)}), tmp_path, progress=lambda line: None)

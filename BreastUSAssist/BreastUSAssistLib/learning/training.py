@@ -43,6 +43,9 @@ class TrainingOptions(BaseModel):
     close_ups: float = Field(default=0.0, ge=0, le=1)
     """Share of the images with a lesion that are shown close up, as inference looks at a lesion the second time."""
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
+    start_share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the network that the training started from in the weights that are kept (Wortsman et al., Model soups,
+    ICML 2022)."""
     seed: int = 2026
 
 
@@ -87,8 +90,16 @@ def train(
         told = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
         progress(f"epoch {epoch + 1}/{options.epochs}  {told}  {clock() - started:.0f} s")
     trained = LesionNet(decoder_channels=options.decoder_channels)
-    trained.load_state_dict(parts.averaged.module.state_dict())
+    trained.load_state_dict(_mixed(parts.averaged.module.state_dict(), start or {}, options.start_share))
     return trained.eval()
+
+
+def _mixed(state: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """State with `share` of the floating-point tensors of `start`, where it has them."""
+    return {
+        name: value.lerp(start[name].to(value), share) if name in start and value.is_floating_point() else value
+        for name, value in state.items()
+    }
 
 
 @dataclass(eq=False)

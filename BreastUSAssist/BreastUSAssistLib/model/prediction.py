@@ -41,7 +41,7 @@ class FramePrediction:
     normal: float
     benign: float
     malignant: float
-    """Probabilities of the frame's class by its most suspicious lesion; they add up to 1."""
+    """Probabilities of the frame's class, by its largest lesion where it has one; they add up to 1."""
 
     @property
     def malignant_given_lesion(self) -> float:

@@ -130,7 +130,8 @@ def _draft(
     )
     odds = np.exp(whole.logits.astype(np.float64) - whole.logits.max())
     normal = float(odds[0] / odds.sum())
-    malignant = max((lesion.malignant or 0.0 for lesion in lesions), default=_probability(whole.log_odds))
+    judged = lesions[0].malignant if lesions else None
+    malignant = _probability(whole.log_odds) if judged is None else judged
     return FramePrediction(merged, lesions, normal, (1 - normal) * (1 - malignant), (1 - normal) * malignant)
 
 
