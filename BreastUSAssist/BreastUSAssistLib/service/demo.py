@@ -79,7 +79,8 @@ def demo_table(cases: Sequence[DemoCase]) -> str:
         categories = ", ".join(lesion.assessment.category or "-" for lesion in lesions) or "-"
         axis = lesions[0].measurements.longest_axis if lesions else None
         size = "-" if axis is None else f"{axis.mm:.1f} mm" if axis.mm is not None else f"{axis.px:.0f} px"
-        read = f"{case.segmentation_frames} frames identical" if case.segmentation_frames else "no lesion, no SEG"
+        count = case.segmentation_frames
+        read = f"{count} frame{'s' if count > 1 else ''} identical" if count else "no lesion, no SEG"
         lines.append(f"{case.analysis.case:<24}{len(lesions):<9}{categories:<14}{size:<14}{case.dice:<17.3f}{read}")
     return "\n".join(lines)
 
