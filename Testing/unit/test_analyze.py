@@ -185,3 +185,29 @@ def test_a_run_that_is_killed_leaves_no_half_written_case(tmp_path: Path, phanto
         process.wait()
         visible = [path for path in out.iterdir() if not path.name.startswith(".")]
         assert all(names_in(path) == sorted([*CASE_FILES, "seg.dcm", "sr.dcm"]) for path in visible)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["--model", "nowhere"], 3, "nowhere holds no model bundle"),
+        (["--lexicon", "acr"], 2, "There is no lexicon acr"),
+        (["--out", "taken"], 3, "could not be written"),
+    ],
+)
+def test_what_is_asked_wrongly_is_told_in_one_sentence(
+    tmp_path: Path,
+    phantoms: Callable[[str], Phantom],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("a file, not a folder")
+    still = save_dicom(phantoms("cyst"), tmp_path / "still.dcm")
+    assert main(["analyze", str(still), "--out", "out", *arguments]) == code
+    told = capsys.readouterr().err
+    assert sentence in told and "Traceback" not in told
+    assert (tmp_path / "taken").read_text() == "a file, not a folder"

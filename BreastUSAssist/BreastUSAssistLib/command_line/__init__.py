@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from ..errors import BreastUSAssistError, InputError, UsageError
+from ..errors import BreastUSAssistError, UsageError
 
 DONE, BAD_USAGE, BAD_INPUT = 0, 2, 3
 
@@ -18,10 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except UsageError as error:
         return _fail(error, BAD_USAGE)
-    except InputError as error:
-        return _fail(error, BAD_INPUT)
     except BreastUSAssistError as error:
-        return _fail(error, 1)
+        return _fail(error, BAD_INPUT)
     except KeyboardInterrupt:
         print("Stopped; cases already reported are complete.", file=sys.stderr)
         return 130
