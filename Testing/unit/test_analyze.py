@@ -19,6 +19,7 @@ from BreastUSAssistLib.model.predictor import Predictor
 from BreastUSAssistLib.service.analysis_file import read_analysis
 from BreastUSAssistLib.service.batch import analyze_inputs
 from BreastUSAssistLib.ultrasound.phantom import Phantom, render, save_dicom, save_png, standard_cases
+from BreastUSAssistLib.ultrasound.reading import open_clip
 from PIL import Image
 
 LIBRARY = Path(__file__).resolve().parents[2] / "BreastUSAssist"
@@ -94,6 +95,24 @@ def test_a_png_has_no_millimetres_and_no_dicom(tmp_path: Path, phantoms: Callabl
     assert "no_spacing" in {gate.code for gate in analysis.gates}
     table = (case / "findings.csv").read_text("utf-8").splitlines()
     assert len(table) == 1 + len(analysis.lesions)
+
+
+def test_a_real_sweep_has_one_lesion_throughout(tmp_path: Path, data_root: Path) -> None:
+    assert main(["analyze", str(data_root / "cine"), "--out", str(tmp_path / "out")]) == 0
+    case = tmp_path / "out" / "cine"
+    assert names_in(case) == sorted([*CASE_FILES, "seg.dcm", "sr.dcm"])
+    analysis = read_analysis(case / "analysis.json")
+    assert analysis.source.kind == "cine" and len(analysis.frames) == 31
+    assert len(analysis.lesions) == 1 and len(analysis.lesions[0].frames) > 25
+    headers = open_clip(data_root / "cine").headers
+    assert np.array_equal(read_segmentation(case / "seg.dcm", headers).labels, masks_of(case))
+
+
+@pytest.mark.parametrize("coding", ["J2KR", "RLE", "UNCR"])
+def test_a_real_file_that_is_not_breast_is_done_with_its_gates(tmp_path: Path, data_root: Path, coding: str) -> None:
+    assert main(["analyze", str(data_root / "dicom_us" / f"US1_{coding}.dcm"), "--out", str(tmp_path)]) == 0
+    analysis = read_analysis(tmp_path / f"US1_{coding}" / "analysis.json")
+    assert "colour_doppler" in {gate.code for gate in analysis.gates}
 
 
 def test_no_lesion_is_a_result_too(tmp_path: Path) -> None:
