@@ -35,6 +35,11 @@ def test_weights_are_in_safe_formats_and_small(bundle: Bundle) -> None:
     assert sum((bundle.folder / name).stat().st_size for name in bundle.files) < 30e6
 
 
+def test_weights_tell_nothing_of_the_machine_that_made_them(bundle: Bundle) -> None:
+    content = bundle.checked("models/model.onnx").read_bytes()
+    assert b"site-packages" not in content and b"network.py" not in content
+
+
 @pytest.mark.parametrize("relative", ["models/model.onnx", "configs/metadata.json"])
 def test_one_flipped_bit_is_refused(copied: Path, relative: str) -> None:
     content = bytearray((copied / relative).read_bytes())

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BreastUSAssistError
+from ..files import written_whole
 from ..model.bundle import InferenceSettings, load_bundle, write_sums
 from ..model.network import LesionNet
 from ..model.predictor import Predictor, open_predictor
@@ -125,7 +126,13 @@ def _write_onnx(path: Path, network: LesionNet, size: int) -> None:
         verbose=False,
     )
     assert program is not None, "the dynamo exporter returns a program"
-    program.save(str(path), external_data=False)
+    model = program.model_proto
+    # The exporter writes the call stack of every node, with the paths of the machine, into its metadata.
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    with written_whole(path) as beside:
+        beside.write_bytes(model.SerializeToString())
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
