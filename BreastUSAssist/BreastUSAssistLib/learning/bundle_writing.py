@@ -1,8 +1,11 @@
 """A trained network as a MONAI bundle: weights without pickles, configs, metadata, and the SHA-256 of every file."""
 
 import json
+import logging
 import platform
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -115,16 +118,17 @@ def write_bundle(
 def _write_onnx(path: Path, network: LesionNet, size: int) -> None:
     example = torch.zeros(2, 1, size, size)
     batch = torch.export.Dim("batch", min=1, max=64)
-    program = torch.onnx.export(
-        network,
-        (example,),
-        input_names=["image"],
-        output_names=["outline", "classes"],
-        dynamic_shapes=({0: batch},),
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            network,
+            (example,),
+            input_names=["image"],
+            output_names=["outline", "classes"],
+            dynamic_shapes=({0: batch},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
     assert program is not None, "the dynamo exporter returns a program"
     model = program.model_proto
     # The exporter writes the call stack of every node, with the paths of the machine, into its metadata.
@@ -133,6 +137,20 @@ def _write_onnx(path: Path, network: LesionNet, size: int) -> None:
         part.ClearField("doc_string")
     with written_whole(path) as beside:
         beside.write_bytes(model.SerializeToString())
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep back what the exporter says of packages that are not needed and of its own deprecated calls."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
