@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,11 +14,16 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..errors import UsageError
+from ..errors import ModelError, UsageError
 from ..files import written_whole
 from ..model.network import LesionNet
+from .augmentation import Views
 from .manifest import ManifestRow
-from .training_data import TrainingImages, batches, load_training_images
+from .training_data import TrainingImages, Variation, batches, load_training_images
+from .training_prompts import simulate_prompts
+
+if TYPE_CHECKING:
+    from .training_log import TrainingLog
 
 Progress = Callable[[str], None]
 
@@ -38,10 +44,22 @@ class TrainingOptions(BaseModel):
     learning_rate: float = Field(default=1e-3, gt=0)
     encoder_learning_rate: float = Field(default=5e-4, gt=0)
     weight_decay: float = 1e-2
-    average_decay: float = Field(default=0.995, ge=0, lt=1)
+    average_decay: float = Field(default=0.997, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, which is what is kept."""
-    close_ups: float = Field(default=0.0, ge=0, le=1)
+    close_ups: float = Field(default=0.5, ge=0, le=1)
     """Share of the images with a lesion that are shown close up, as inference looks at a lesion the second time."""
+    lesion_free: float = Field(default=0.08, ge=0, le=1)
+    """Share of the images with a lesion of which only a part without it is shown."""
+    prompted: float = Field(default=0.5, ge=0, le=1)
+    """Share of the images with a lesion for which clicks, boxes and scribbles are simulated."""
+    marks: float = Field(default=0.3, ge=0, le=1)
+    """Share of the images that get burnt-in marks painted on."""
+    normal_weight: float = Field(default=2.5, gt=0)
+    """How much more often a normal image is drawn than one with a lesion."""
+    balance: float = Field(default=0.3, ge=0, le=1)
+    """0 draws every image alike, 1 every data set alike."""
+    frozen_stages: int = Field(default=0, ge=0, le=7)
+    """Encoder stages, with the stem, that stay as they are: the finest cost the most and change the least."""
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
     start_share: float = Field(default=0.0, ge=0, lt=1)
     """Share of the network that the training started from in the weights that are kept (Wortsman et al., Model soups,
@@ -68,6 +86,7 @@ def train(
     folder: Path,
     *,
     progress: Progress,
+    log: "TrainingLog | None" = None,
     start: Mapping[str, Tensor] | None = None,
     device: str = "cpu",
     clock: Callable[[], float] = time.monotonic,
@@ -87,11 +106,24 @@ def train(
         started = clock()
         losses = _epoch(data, options, parts, device)
         _keep(folder / "state.pt", parts, options, epoch + 1)
+        for name, value in losses.items() if log else ():
+            log.scalar(f"loss/{name}", value, epoch + 1)
         told = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
         progress(f"epoch {epoch + 1}/{options.epochs}  {told}  {clock() - started:.0f} s")
     trained = LesionNet(decoder_channels=options.decoder_channels)
     trained.load_state_dict(_mixed(parts.averaged.module.state_dict(), start or {}, options.start_share))
     return trained.eval()
+
+
+def load_start(network: LesionNet, start: Mapping[str, Tensor]) -> None:
+    """Load a state that may come from before the network took prompts; the prompt branch then stays as initialised.
+
+    Raises:
+        ModelError: the state is that of another network.
+    """
+    missing, unknown = network.load_state_dict(start, strict=False)
+    if unknown or any(not name.startswith("prompt_encoder.") for name in missing):
+        raise ModelError("The network to go on from is of another kind; name a bundle of this network.")
 
 
 def _mixed(state: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
@@ -124,11 +156,14 @@ def _prepared(
     if start is None:
         network.encoder.load_imagenet_weights(imagenet_weights())
     else:
-        network.load_state_dict(start)
+        load_start(network, start)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.to(device)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(options.average_decay), use_buffers=True)
-    encoder = list(network.encoder.parameters())
+    frozen = _frozen(network, options)
+    for parameter in (p for part in frozen for p in part.parameters()):
+        parameter.requires_grad_(False)
+    encoder = [p for p in network.encoder.parameters() if p.requires_grad]
     others = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
     rates = [options.encoder_learning_rate, options.learning_rate]
     groups = [{"params": part, "lr": rate} for part, rate in zip((encoder, others), rates, strict=True)]
@@ -138,15 +173,32 @@ def _prepared(
     return _Parts(network, averaged, optimizer, schedule, generator)
 
 
+def _frozen(network: LesionNet, options: TrainingOptions) -> list[torch.nn.Module]:
+    encoder = network.encoder
+    return [encoder.stem, *encoder.stages[: options.frozen_stages]] if options.frozen_stages else []
+
+
+def variation(options: TrainingOptions) -> Variation:
+    """How the options draw and vary the images."""
+    views = Views(options.close_ups, options.lesion_free)
+    return Variation(views, options.marks, options.normal_weight, options.balance)
+
+
 def _epoch(data: TrainingImages, options: TrainingOptions, parts: _Parts, device: str) -> dict[str, float]:
     """One pass over the images; the mean of each loss."""
     parts.network.train()
+    for part in _frozen(parts.network, options):
+        part.eval()
     sums: dict[str, list[float]] = {}
-    shown = batches(data, options.batch_size, options.input_size, options.close_ups, parts.generator)
-    for images, masks, classes in shown:
-        inputs = images.to(device, memory_format=torch.channels_last)
-        outputs = parts.network(inputs)
-        losses = _losses(outputs, masks.to(device), classes.to(device), options.label_smoothing)
+    reader = np.random.default_rng(int(torch.randint(2**31, (1,), generator=parts.generator)))
+    for images, masks, classes in batches(
+        data, options.batch_size, options.input_size, variation(options), parts.generator
+    ):
+        features = parts.network.encode(images.to(device, memory_format=torch.channels_last))
+        truth = masks.to(device)
+        prompts = simulate_prompts(parts.network, features, truth, options.prompted, reader)
+        outputs = parts.network.decode(features, prompts)
+        losses = _losses(outputs, truth, classes.to(device), options.label_smoothing)
         parts.optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(parts.network.parameters(), 5.0)

@@ -1,4 +1,4 @@
-"""Training images in memory: letterboxed frames, lesion masks and classes, and their random variations."""
+"""Training images in memory: letterboxed frames, lesion masks and classes, drawn by weight and varied at random."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,25 +6,43 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..errors import InputError
 from ..model.preprocessing import Letterbox
+from .augmentation import Views, move, recolour
 from .manifest import ManifestRow, load_image, mask_of
+from .synthetic_marks import paint_marks
 
 CLASSES = ("normal", "benign", "malignant")
+NORMAL = CLASSES.index("normal")
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingImages:
-    """Letterboxed images (n, size, size) uint8, masks the same (0, 1), and classes (n,) int64, -1 where unknown."""
+    """Letterboxed images (n, size, size) uint8, masks the same (0, 1), classes (n,) int64, -1 where unknown, and data
+    sets (n,) str."""
 
     images: np.ndarray
     masks: np.ndarray
     classes: np.ndarray
+    datasets: np.ndarray
 
     def __len__(self) -> int:
         return len(self.images)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How training images are drawn and varied."""
+
+    views: Views
+    marks: float
+    """Share of the images that get burnt-in marks painted on, benign and malignant alike, so that none can be read off
+    them."""
+    normal_weight: float
+    """How much more often a normal image is drawn than one with a lesion."""
+    balance: float
+    """0 draws every image alike; 1 draws every data set alike."""
 
 
 def load_training_images(rows: Sequence[ManifestRow], size: int) -> TrainingImages:
@@ -33,7 +51,7 @@ def load_training_images(rows: Sequence[ManifestRow], size: int) -> TrainingImag
     Raises:
         InputError: no row can be used, or an image cannot be read.
     """
-    images, masks, classes = [], [], []
+    images, masks, classes, datasets = [], [], [], []
     for row in rows:
         image, labels = load_image(row), mask_of(row)
         if labels is None and row.pathology != "normal":
@@ -43,83 +61,41 @@ def load_training_images(rows: Sequence[ManifestRow], size: int) -> TrainingImag
         images.append(letterbox.apply(image))
         masks.append(letterbox.apply(lesion.astype(np.uint8), nearest=True))
         classes.append(CLASSES.index(row.pathology) if row.pathology in CLASSES else -1)
+        datasets.append(row.dataset or "")
     if not images:
         raise InputError("No image with a mask was found; check the manifest, its root folder and the folds asked for.")
-    return TrainingImages(np.stack(images), np.stack(masks), np.array(classes, np.int64))
+    return TrainingImages(np.stack(images), np.stack(masks), np.array(classes, np.int64), np.array(datasets))
 
 
 def batches(
-    data: TrainingImages, batch_size: int, size: int, close_ups: float, generator: torch.Generator
+    data: TrainingImages, batch_size: int, size: int, variation: Variation, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield one epoch of shuffled, varied batches; the last, incomplete batch is left out.
-
-    A share `close_ups` of the images that have a lesion is shown as inference looks at a lesion the second time.
+    """Yield one epoch of drawn, varied batches: as many images as there are, less an incomplete last batch.
 
     Yields:
         Inputs (batch, 1, size, size) float32 as the network takes them, masks the same shape in 0..1, classes (batch,).
     """
-    order = torch.randperm(len(data), generator=generator)
+    order = torch.multinomial(_weights(data, variation), len(data), replacement=True, generator=generator)
+    painter = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
     for start in range(0, len(order) - batch_size + 1, batch_size):
         chosen = order[start : start + batch_size].numpy()
-        images = torch.from_numpy(data.images[chosen])[:, None].float() / 255
+        pixels = data.images[chosen]
+        for index in np.flatnonzero(painter.random(batch_size) < variation.marks):
+            # Marks at the lesion alone would tell where it is.
+            near = data.masks[chosen[index]].astype(bool) if painter.random() < 0.6 else None
+            pixels[index] = paint_marks(pixels[index], painter, near)
+        images = torch.from_numpy(pixels)[:, None].float() / 255
         masks = torch.from_numpy(data.masks[chosen])[:, None].float()
-        images, masks = _move(images, masks, size, close_ups, generator)
-        yield (_recolour(images, generator) * 255 - 127) / 128, masks, torch.from_numpy(data.classes[chosen])
+        images, masks = move(images, masks, size, variation.views, generator)
+        classes = torch.from_numpy(data.classes[chosen])
+        shows_lesion = masks.flatten(1).amax(1) > 0.5
+        classes = torch.where(shows_lesion | (classes < 0), classes, NORMAL)
+        yield (recolour(images, generator) * 255 - 127) / 128, masks, classes
 
 
-def _uniform(generator: torch.Generator, count: int, low: float, high: float) -> Tensor:
-    return low + (high - low) * torch.rand(count, generator=generator)
-
-
-def _move(
-    images: Tensor, masks: Tensor, size: int, close_ups: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Mirror left to right, zoom, stretch a little, rotate up to 10 degrees and shift.
-
-    Never upside down: the beam comes from the top, and shadowing and enhancement lie below a lesion.
-    """
-    count = len(images)
-    angle = _uniform(generator, count, -10, 10).deg2rad()
-    zoom = _uniform(generator, count, -0.22, 0.2).exp()
-    stretch = _uniform(generator, count, -0.1, 0.1).exp()
-    mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
-    theta = torch.zeros(count, 2, 3)
-    theta[:, 0, 0] = mirror * zoom * stretch * angle.cos()
-    theta[:, 0, 1] = -zoom * stretch * angle.sin()
-    theta[:, 1, 0] = mirror * zoom / stretch * angle.sin()
-    theta[:, 1, 1] = zoom / stretch * angle.cos()
-    theta[:, 0, 2] = _uniform(generator, count, -0.12, 0.12)
-    theta[:, 1, 2] = _uniform(generator, count, -0.12, 0.12)
-    _show_close_up(theta, masks, close_ups, generator)
-    grid = functional.affine_grid(theta, [count, 1, size, size], align_corners=False)
-    both = functional.grid_sample(torch.cat([images, masks], 1), grid, align_corners=False)
-    return both[:, :1], both[:, 1:]
-
-
-def _show_close_up(theta: Tensor, masks: Tensor, share: float, generator: torch.Generator) -> None:
-    """Aim some of the affine maps (batch, 2, 3) at the lesion, in place, so that it fills much of the square."""
-    chosen = torch.rand(len(masks), generator=generator) < share
-    scale = _uniform(generator, len(masks), 1.5, 3.0)
-    for index in torch.nonzero(chosen & (masks.flatten(1).amax(1) > 0)).flatten().tolist():
-        rows, columns = (torch.nonzero(masks[index, 0].amax(axis)).flatten() for axis in (1, 0))
-        size = masks.shape[-1]
-        extent = float(max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1) / size
-        zoom = min(max(extent * float(scale[index]), 0.25), 1.0)
-        shift = theta[index, :, 2].clone()
-        centre = torch.stack([columns[0] + columns[-1] + 1, rows[0] + rows[-1] + 1]).float() / size - 1
-        theta[index] *= zoom
-        theta[index, :, 2] = centre + shift * zoom
-
-
-def _recolour(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Gain, offset and dynamic range as scanners and presets differ; some blur; some noise."""
-    count = len(images)
-    shape = (count, 1, 1, 1)
-    images = images.clamp(1e-4, 1) ** _uniform(generator, count, -0.35, 0.35).exp().reshape(shape)
-    images = images * _uniform(generator, count, 0.8, 1.2).reshape(shape)
-    images = images + _uniform(generator, count, -0.06, 0.06).reshape(shape) * (images > 0.02)
-    blurred = functional.avg_pool2d(images, 3, 1, 1)
-    share = (_uniform(generator, count, -1, 1).clamp(min=0)).reshape(shape)
-    images = images * (1 - share) + blurred * share
-    sigma = _uniform(generator, count, -0.03, 0.04).clamp(min=0).reshape(shape)
-    return (images + sigma * torch.randn(images.shape, generator=generator)).clamp(0, 1)
+def _weights(data: TrainingImages, variation: Variation) -> Tensor:
+    """How often each image is drawn, relative to the others."""
+    names, sizes = np.unique(data.datasets, return_counts=True)
+    by_dataset = dict(zip(names.tolist(), (sizes / sizes.max()) ** -variation.balance, strict=True))
+    weights = np.array([by_dataset[name] for name in data.datasets.tolist()])
+    return torch.from_numpy(np.where(data.classes == NORMAL, variation.normal_weight, 1.0) * weights)
