@@ -11,8 +11,9 @@ from ..errors import InputError
 from .dicom_frames import DicomFrames
 from .dicom_source import DicomSource
 from .frame import Clip, ClipKind, UltrasoundFrame
+from .frame_order import in_frame_order
 from .frame_times import frame_times_of
-from .header_values import finite, finite_list, value_of
+from .header_values import finite_list, value_of
 from .quiet import quiet
 from .spacing import pixel_spacing_of, regions_of, slice_mm_of, volume_positions
 
@@ -93,9 +94,9 @@ def clip_of_series(name: str, files: Sequence[DicomFrames]) -> Clip:
 def grouped(files: Sequence[DicomFrames]) -> list[list[DicomFrames]]:
     """Files of one folder, put together where they are the frames of one clip; groups in the order of their first file.
 
-    One-frame files make a clip when they share series, size, coding and regions and no two neighbours (by
-    InstanceNumber, then file name) were taken more than two seconds apart: stills of an examination that share a
-    series stay single cases.
+    One-frame files make a clip when they share series, size, coding and regions and no two neighbours (see
+    `frame_order.in_frame_order`) were taken more than two seconds apart: stills of an examination that share a series
+    stay single cases.
     """
     with quiet():
         series: dict[tuple[object, ...], list[DicomFrames]] = {}
@@ -103,7 +104,7 @@ def grouped(files: Sequence[DicomFrames]) -> list[list[DicomFrames]]:
             series.setdefault(_series_key(frames), []).append(frames)
         groups: list[list[DicomFrames]] = []
         for members in series.values():
-            ordered = sorted(members, key=_frame_order)
+            ordered = in_frame_order(members)
             times = [_taken_at(frames.source.header) for frames in ordered]
             apart = any(
                 early is not None and late is not None and _LONGEST_GAP_S < abs(late - early) < _DAY_S - _LONGEST_GAP_S
@@ -125,11 +126,6 @@ def _series_key(frames: DicomFrames) -> tuple[object, ...]:
         return (str(frames.source.path),)
     coding = tuple(str(value_of(header, k)) for k in ("SamplesPerPixel", "PhotometricInterpretation", "SOPClassUID"))
     return (uid, int(header.Rows), int(header.Columns), *coding, frames.regions, frames.pixel_spacing)
-
-
-def _frame_order(frames: DicomFrames) -> tuple[float, str]:
-    number = finite(value_of(frames.source.header, "InstanceNumber"))
-    return math.inf if number is None else number, frames.source.path.name
 
 
 def _taken_at(header: "Dataset") -> float | None:
