@@ -1,0 +1,107 @@
+"""The outline that a reader's marks allow: which parts stay, and what is done where the network went against a mark."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from .prompt import Point, Polyline, Prompt, drawn_lines, pixel_of
+
+
+def chosen_parts(inside: np.ndarray, prompt: Prompt) -> np.ndarray:
+    """Keep the connected parts (4-neighbours) of the lesion that is meant; holes without a negative point are filled.
+
+    Kept are parts that hold a positive point or touch a positive scribble or the previous mask, and parts that lie
+    mostly in the box (or, when no part does, the one that shares most with it).
+
+    Args:
+        inside: bool (rows, columns), what the network takes for lesion.
+        prompt: in pixels of `inside`.
+    """
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    answer = np.zeros(inside.shape, bool)
+    if not rows.size:
+        return answer
+    window = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    numbered, count = ndimage.label(inside[window])
+    whole = np.zeros(inside.shape, numbered.dtype)
+    whole[window] = numbered
+    meant = np.zeros(count + 1, bool)
+    meant[[whole[pixel] for pixel in _pixels(prompt.positive_points, inside.shape)]] = True
+    if prompt.positive_scribbles:
+        meant[np.unique(whole[_lines(prompt.positive_scribbles, inside.shape)])] = True
+    if prompt.mask is not None:
+        meant[np.unique(whole[prompt.mask])] = True
+    if prompt.box is not None:
+        top, left, bottom, right = (max(edge, 0) for edge in prompt.box)
+        boxed = np.bincount(whole[top:bottom, left:right].ravel(), minlength=count + 1)
+        boxed[0] = 0
+        mostly = 2 * boxed > np.bincount(numbered.ravel(), minlength=count + 1)
+        if not (meant[1:].any() or mostly.any()) and boxed.any():
+            mostly[np.argmax(boxed)] = True
+        meant |= mostly
+    meant[0] = False
+    negative = [
+        (row - window[0].start, column - window[1].start)
+        for row, column in _pixels(prompt.negative_points, inside.shape)
+    ]
+    answer[window] = _filled(meant[numbered], negative)
+    return answer
+
+
+def obeying(inside: np.ndarray, prompt: Prompt, radius: float) -> np.ndarray:
+    """The outline with each mark obeyed; where it is already, nothing changes.
+
+    A positive point outside the outline adds a disk of `radius` pixels about it, a negative point inside takes one
+    away; a disk reaches at most half way to the nearest point of the other sign. Of a scribble its line alone is added
+    or taken away. Points are stronger than scribbles. This is the least that does what the reader said: it claims
+    nothing of the pixels beyond.
+    """
+    answer = inside.copy()
+    for lines, value in ((prompt.positive_scribbles, True), (prompt.negative_scribbles, False)):
+        if lines:
+            answer[_lines(lines, inside.shape)] = value
+    positive, negative = _pixels(prompt.positive_points, inside.shape), _pixels(prompt.negative_points, inside.shape)
+    for pixels, others, value in ((positive, negative, True), (negative, positive, False)):
+        for pixel in pixels:
+            if answer[pixel] != value:
+                _paint_disk(answer, pixel, _reach(pixel, others, radius), value)
+    return answer
+
+
+def _reach(pixel: tuple[int, int], others: Sequence[tuple[int, int]], radius: float) -> float:
+    """The radius, but less than half way to the nearest of the other points."""
+    if not others:
+        return radius
+    nearest = float(np.hypot(*(np.asarray(others) - pixel).T).min())
+    return min(radius, max(nearest / 2 - 0.5, 0))
+
+
+def _paint_disk(mask: np.ndarray, centre: tuple[int, int], radius: float, value: bool) -> None:
+    reach = int(radius)
+    top, left = max(centre[0] - reach, 0), max(centre[1] - reach, 0)
+    part = mask[top : centre[0] + reach + 1, left : centre[1] + reach + 1]
+    rows, columns = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
+    part[(rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 <= radius**2] = value
+
+
+def _pixels(points: Iterable[Point], shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Pixels of those points that lie inside `shape`."""
+    pixels = map(pixel_of, points)
+    return [(row, column) for row, column in pixels if 0 <= row < shape[0] and 0 <= column < shape[1]]
+
+
+def _lines(lines: Sequence[Polyline], shape: tuple[int, ...]) -> np.ndarray:
+    return drawn_lines([np.asarray(line, np.float64) for line in lines], (shape[0], shape[1]), 1)
+
+
+def _filled(mask: np.ndarray, negative: Iterable[tuple[int, int]]) -> np.ndarray:
+    """Holes filled but those with a negative pixel; `ndimage.binary_fill_holes` takes longer the larger a hole is."""
+    background, count = ndimage.label(~np.pad(mask, 1))
+    outside = np.zeros(count + 1, bool)
+    outside[background[0, 0]] = True
+    for row, column in negative:
+        if 0 <= row < mask.shape[0] and 0 <= column < mask.shape[1]:
+            outside[background[row + 1, column + 1]] = True
+    outside[0] = False
+    return ~outside[background[1:-1, 1:-1]]
