@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 STORED = Path(__file__).parent / "data" / "analysis-1.0.json"
+PHANTOM = STORED.with_name("analysis-1.0-phantom.json")
+"""As the release of that format wrote it."""
 
 
 def changed(tmp_path, **changes):
@@ -32,18 +34,39 @@ def test_a_stored_file_of_the_first_version_still_loads():
     assert analysis.lesions[1].assessment.category is None
 
 
-def test_the_stored_file_follows_the_published_schema():
-    schema = json.loads(resource_path("Schema", "analysis-1.0.schema.json").read_text("utf-8"))
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(json.loads(STORED.read_text("utf-8")), schema, cls=jsonschema.Draft202012Validator)
-    assert schema["$id"] == "urn:breastusassist:schema:analysis-1.0"
+def test_a_file_of_the_first_version_keeps_what_it_said_and_claims_nothing_new(tmp_path):
+    analysis = read_analysis(PHANTOM)
+    assert analysis.schema_version == "1.1" and analysis.models == (analysis.model,)
+    assert [lesion.assessment.category for lesion in analysis.lesions] == ["4C", "4B"]
+    for lesion in analysis.lesions:
+        assessment = lesion.assessment
+        assert assessment.probability_malignant is not None
+        assert assessment.image_probability is None and assessment.category_opinion is None
+        assert assessment.prevalence is None and lesion.outline_band_px is None
+    assert analysis.settings.clinical is None
+    write_analysis(tmp_path / "again.json", analysis)
+    assert read_analysis(tmp_path / "again.json") == analysis
+    old, new = json.loads(PHANTOM.read_text("utf-8")), json.loads((tmp_path / "again.json").read_text("utf-8"))
+    assert all(new[key] == value for key, value in old.items() if key not in ("schema_version", "lesions"))
+
+
+@pytest.mark.parametrize("path", [STORED, PHANTOM], ids=lambda path: path.stem)
+def test_stored_files_follow_the_published_schemas(path, tmp_path):
+    for version in ("1.0", "1.1"):
+        schema = json.loads(resource_path("Schema", f"analysis-{version}.schema.json").read_text("utf-8"))
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert schema["$id"] == f"urn:breastusassist:schema:analysis-{version}"
+        if version == "1.1":
+            write_analysis(tmp_path / "new.json", read_analysis(path))
+            path = tmp_path / "new.json"
+        jsonschema.validate(json.loads(path.read_text("utf-8")), schema, cls=jsonschema.Draft202012Validator)
     assert schema["title"] and schema["description"]
     assert schema["properties"]["created"]["description"] == "ISO 8601 with time zone."
 
 
 def test_the_published_schema_is_the_generated_one():
-    published = resource_path("Schema", "analysis-1.0.schema.json").read_text("utf-8")
-    assert published == analysis_schema(), "write analysis_schema() to Resources/Schema/analysis-1.0.schema.json"
+    published = resource_path("Schema", "analysis-1.1.schema.json").read_text("utf-8")
+    assert published == analysis_schema(), "write analysis_schema() to Resources/Schema/analysis-1.1.schema.json"
 
 
 @settings(deadline=None)
@@ -78,14 +101,14 @@ def test_a_number_that_is_not_finite_is_never_written(tmp_path, value):
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("1.1", "update BreastUSAssist"),
+        ("1.2", "update BreastUSAssist"),
         ("2.0", "update BreastUSAssist"),
         ("10.0", "update"),
         ("0.9", "run analyze again"),
     ],
 )
 def test_another_version_is_told_apart_from_damage(tmp_path, version, words):
-    with pytest.raises(InputError, match=rf"format {version}.*1\.0; {words}"):
+    with pytest.raises(InputError, match=rf"format {version}.*1\.1; {words}"):
         read_analysis(changed(tmp_path, schema_version=version))
 
 

@@ -4,9 +4,10 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from .clinical import ClinicalParameters
 from .lesion import Lesion, Record
 
-SCHEMA_VERSION: Final = "1.0"
+SCHEMA_VERSION: Final = "1.1"
 NOTICE = "Research use only, not for diagnosis. AI draft: a named reader decides."
 
 
@@ -73,10 +74,19 @@ class FrameResult(Record):
     """Area in pixels of each of `lesions`, in the same order; empty where it was not stored."""
 
 
+class AnalysisSettings(Record):
+    """What the user asked for that changes the result."""
+
+    prevalence: float | None = Field(default=None, gt=0, lt=1)
+    """Share of malignant among the lesions seen at the site; None leaves probabilities unshifted."""
+    clinical: ClinicalParameters | None = None
+    ignore_gates: bool = False
+
+
 class Analysis(Record):
     """Draft analysis of one case."""
 
-    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    schema_version: Literal["1.1"] = SCHEMA_VERSION
     notice: str = NOTICE
     status: Literal["draft"] = "draft"
     case: str
@@ -88,6 +98,10 @@ class Analysis(Record):
     """Edition key of the lexicon."""
     source: Source
     model: ModelUsed
+    """The one that outlined."""
+    models: tuple[ModelUsed, ...] = ()
+    """All that ran: the one that outlined, then the one that read the lesions, if any."""
+    settings: AnalysisSettings = AnalysisSettings()
     gates: tuple[Gate, ...]
     frames: tuple[FrameResult, ...]
     lesions: tuple[Lesion, ...]

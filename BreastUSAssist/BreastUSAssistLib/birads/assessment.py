@@ -1,14 +1,18 @@
 """From descriptors and a probability to a suggested BI-RADS category with its reasons. A draft: a reader decides.
 
 The band of the probability (2, 10, 50, 95 %) is the base. Descriptors can only raise it: any suspicious one rules out
-category 3, and some sets of them have a floor. Without a probability the number of suspicious descriptors decides.
+category 3, and some sets of them have a floor. Without a probability the number of suspicious descriptors decides. What
+category radiologists gave comparable lesions is told beside it and decides nothing.
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import UsageError
-from .lesion import Assessment, Descriptor
+from .lesion import Assessment, CategoryOpinion, Descriptor
 from .lexicon import SUGGESTED, Lexicon
+from .risk import Risk
 
 NOT_ASSESSED = "Cannot be assessed"
 ENRICHED = (
@@ -26,6 +30,7 @@ def suggest_category(
     lexicon: Lexicon,
     calibrated: bool = False,
     stop: Sequence[str] = (),
+    risk: Risk | None = None,
 ) -> Assessment:
     """Suggest 3, 4A, 4B, 4C or 5 with reasons in words; never 0, 1, 2 or 6, and None when a gate says stop.
 
@@ -35,22 +40,25 @@ def suggest_category(
         lexicon: edition whose bands, rules and words are used.
         calibrated: whether the probability was calibrated; said in the reasons.
         stop: messages of input gates that forbid an assessment.
+        risk: of a reader network; then its probability counts and the two arguments above do not.
 
     Raises:
         UsageError: the probability is not between 0 and 1.
     """
+    if risk is not None:
+        probability_malignant, calibrated = risk.probability, risk.calibrated
     if probability_malignant is not None and not 0 <= probability_malignant <= 1:
         raise UsageError(f"A probability of {probability_malignant} is not between 0 and 1; check the model's output.")
     if stop:
         reasons = ("It cannot be assessed from this frame.", *(_sentence(message) for message in stop))
-        return _assessment(None, reasons, probability_malignant, lexicon, calibrated)
+        return _assessment(None, reasons, probability_malignant, lexicon, calibrated, risk)
     terms = {descriptor.attribute: descriptor.term for descriptor in descriptors}
     alone, alone_reason = _by_descriptors(terms, lexicon)
     if probability_malignant is None:
         base, reasons_so_far = alone, [alone_reason, WITHOUT_MODEL]
     else:
         base = probability_band(probability_malignant, lexicon)
-        reasons_so_far = [_band_reason(probability_malignant, base, lexicon, calibrated), ENRICHED]
+        reasons_so_far = [_band_reason(probability_malignant, base, lexicon, calibrated), *_risk_reasons(risk)]
     floor, floor_reason = _floor(terms, lexicon)
     category = max(base, floor, key=SUGGESTED.index)
     if category != base:
@@ -60,9 +68,11 @@ def suggest_category(
         reasons_so_far.append(
             f"Probability and descriptors disagree by {steps} steps ({base} against {alone}), so look at it with care."
         )
+    if risk is not None and risk.category_opinion is not None:
+        reasons_so_far.extend(_opinion_reasons(risk.category_opinion, category))
     if lexicon.holds(lexicon.rules.simple_cyst, terms):
         reasons_so_far.append("It has the features of a simple cyst, for which a reader may choose category 2.")
-    return _assessment(category, tuple(reasons_so_far), probability_malignant, lexicon, calibrated)
+    return _assessment(category, tuple(reasons_so_far), probability_malignant, lexicon, calibrated, risk)
 
 
 def probability_band(probability: float, lexicon: Lexicon) -> str:
@@ -158,10 +168,77 @@ def _sentence(message: str) -> str:
     return message if message.endswith((".", "!", "?")) else message + "."
 
 
+def _risk_reasons(risk: Risk | None) -> list[str]:
+    """How the probability came about: clinical parameters, and the share of cancers that it counts on."""
+    reasons = []
+    if risk is not None and risk.combined_probability is not None:
+        parts = " and ".join(f"{one.words} {effect(one.log_odds)}" for one in risk.clinical)
+        reasons.append(
+            f"The image alone gives {about(risk.image_probability)}, with the clinical parameters it is"
+            f" {about(risk.combined_probability)}: {parts}."
+        )
+    if risk is None or risk.prevalence is None:
+        return [*reasons, ENRICHED]
+    site, training = about(risk.prevalence.site), about(risk.prevalence.training)
+    reasons.append(
+        f"It counts on {site} of the lesions at this site being malignant, where {training} were in the training sets;"
+        f" unshifted it is {about(risk.unshifted)}."
+    )
+    return reasons
+
+
+def _opinion_reasons(opinion: CategoryOpinion, category: str) -> list[str]:
+    if not opinion.likely or opinion.level is None:
+        return []
+    first, last = opinion.likely[0], opinion.likely[-1]
+    given = f"category {first}" if first == last else f"categories {first} to {last}"
+    times = f"{10 * opinion.level:.0f} times in ten"
+    reasons = [f"Radiologists of the training sets gave lesions that look like this {given}, about {times}."]
+    if category not in opinion.likely:
+        reasons.append(f"The suggestion, {category}, lies outside that range, so look at it with care.")
+    return reasons
+
+
+def effect(log_odds: float) -> str:
+    """What a contribution to the log-odds does, in words."""
+    factor = math.exp(abs(log_odds))
+    if factor < 1.05:
+        return "hardly changes the odds"
+    return f"makes the odds {factor:.1f} times as {'high' if log_odds > 0 else 'low'}"
+
+
+def about(probability: float) -> str:
+    """A probability in whole percent, with decimals where it is small; never 0 or 100 %."""
+    if probability < 0.001:
+        return "under 0.1 %"
+    if probability > 0.995:
+        return "over 99 %"
+    return f"{100 * probability:.{1 if probability < 0.0995 else 0}f} %"
+
+
 def _assessment(
-    category: str | None, reasons: tuple[str, ...], probability: float | None, lexicon: Lexicon, calibrated: bool
+    category: str | None,
+    reasons: tuple[str, ...],
+    probability: float | None,
+    lexicon: Lexicon,
+    calibrated: bool,
+    risk: Risk | None,
 ) -> Assessment:
     entry = lexicon.categories[category] if category else None
+    steps: dict[str, Any] = (
+        {}
+        if risk is None
+        else {
+            "interval": risk.interval,
+            "image_probability": risk.image_probability,
+            "image_interval": risk.image_interval,
+            "combined_probability": risk.combined_probability,
+            "combined_interval": risk.combined_interval,
+            "clinical": risk.clinical,
+            "prevalence": risk.prevalence,
+            "category_opinion": risk.category_opinion,
+        }
+    )
     return Assessment(
         category=category,
         label=entry.label if entry else NOT_ASSESSED,
@@ -171,4 +248,5 @@ def _assessment(
         probability_calibrated=calibrated and probability is not None,
         reasons=reasons,
         edition=lexicon.edition,
+        **steps,
     )

@@ -8,9 +8,11 @@ from ..model.prediction import LesionMask
 from ..ultrasound.frame import Box, UltrasoundFrame
 from .assessment import suggest_category
 from .descriptors import describe
-from .lesion import Lesion
+from .lesion import Lesion, Measurements
 from .lexicon import Lexicon
 from .measurements import box_of, measure
+from .opinion import LesionOpinion, descriptors_of
+from .risk import Risk
 
 
 def new_uid() -> str:
@@ -31,6 +33,9 @@ def describe_lesion(
     tissue: Box | None = None,
     key_frame: int | None = None,
     tracking_uid: str | Callable[[], str] = new_uid,
+    measurements: Measurements | None = None,
+    opinion: LesionOpinion | None = None,
+    risk: Risk | None = None,
 ) -> Lesion:
     """Describe one lesion in the frame that shows it best.
 
@@ -47,6 +52,9 @@ def describe_lesion(
         key_frame: 1-based number of `frame` in the clip; None takes the number in its file when `frames` has it, else
             the first of `frames`.
         tracking_uid: the UID under which the lesion is known, or what makes one.
+        measurements: of this mask in this frame, where they have been made already.
+        opinion: of a reader network: its terms replace those of the rules, except orientation, which geometry decides.
+        risk: what that network's log-odds mean (see risk.judge); replaces `probability_malignant` and `calibrated`.
 
     Raises:
         UsageError: the mask is empty or of another size, or `frames` is empty.
@@ -55,8 +63,9 @@ def describe_lesion(
         raise UsageError(f"Lesion {number} is in no frame; name at least the one it was outlined in.")
     if key_frame is None:
         key_frame = frame.source.frame_number if frame.source.frame_number in frames else frames[0]
-    measurements = measure(lesion_mask.pixels, frame, tissue)
-    descriptors = describe(lesion_mask.pixels, measurements, frame, lexicon)
+    measurements = measurements or measure(lesion_mask.pixels, frame, tissue)
+    given = descriptors_of(opinion, lexicon) if opinion is not None else {}
+    descriptors = describe(lesion_mask.pixels, measurements, frame, lexicon, given)
     return Lesion(
         number=number,
         tracking_uid=tracking_uid if isinstance(tracking_uid, str) else tracking_uid(),
@@ -67,5 +76,5 @@ def describe_lesion(
         origin=lesion_mask.origin,
         measurements=measurements,
         descriptors=descriptors,
-        assessment=suggest_category(descriptors, probability_malignant, lexicon, calibrated, stop),
+        assessment=suggest_category(descriptors, probability_malignant, lexicon, calibrated, stop, risk),
     )

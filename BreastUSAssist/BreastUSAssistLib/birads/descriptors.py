@@ -1,6 +1,8 @@
 """Measurements of a lesion to BI-RADS terms, by ordered rules that are data (descriptor-rules.json)."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -60,13 +62,18 @@ class DescriptorRules(Record):
 
 
 def describe(
-    mask: np.ndarray, measurements: Measurements, frame: UltrasoundFrame, lexicon: Lexicon
+    mask: np.ndarray,
+    measurements: Measurements,
+    frame: UltrasoundFrame,
+    lexicon: Lexicon,
+    given: Mapping[str, Descriptor] = MappingProxyType({}),
 ) -> tuple[Descriptor, ...]:
     """Shape, orientation, margin, echo pattern and posterior features of one lesion, in that order.
 
     Terms follow from the measurements alone; `mask` (bool, rows x columns) and `frame` must be those measured. An
     attribute whose measure is unknown (no room below the lesion, say) is left out rather than guessed. No term has a
-    confidence: none is calibrated.
+    confidence: none is calibrated. Descriptors that are `given`, by attribute, stand in place of those of the rules,
+    and what the lexicon lets follow from a term follows from them; attributes without rules come last.
 
     Raises:
         UsageError: mask and frame do not fit, or the lexicon lacks a term.
@@ -76,6 +83,9 @@ def describe(
     rules = load_rules()
     found: dict[str, Descriptor] = {}
     for attribute in rules.attributes:
+        if attribute.attribute in given:
+            found[attribute.attribute] = given[attribute.attribute]
+            continue
         if any(getattr(measurements, name) is None for name in attribute.needs):
             continue
         terms = {name: descriptor.term for name, descriptor in found.items()}
@@ -96,7 +106,7 @@ def describe(
             origin=attribute.origin,
             because=because,
         )
-    return tuple(found.values())
+    return tuple({**found, **given}.values())
 
 
 @lru_cache(maxsize=1)

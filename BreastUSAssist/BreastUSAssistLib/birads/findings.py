@@ -6,10 +6,18 @@ from pathlib import Path
 
 from ..files import written_whole
 from .analysis import Analysis
-from .lesion import Lesion
+from .lesion import Assessment, Lesion
 
 _LENGTHS = ("longest_axis", "perpendicular_axis", "antero_posterior", "transverse", "depth")
-_ATTRIBUTES = ("shape", "orientation", "margin", "echo_pattern", "posterior_features")
+_ATTRIBUTES = (
+    "shape",
+    "orientation",
+    "margin",
+    "echo_pattern",
+    "posterior_features",
+    "echogenic_rim",
+    "calcifications",
+)
 COLUMNS: tuple[str, ...] = (
     "case",
     "lesion",
@@ -27,13 +35,27 @@ COLUMNS: tuple[str, ...] = (
     "category_label",
     "management",
     "probability_malignant",
+    "probability_low",
+    "probability_high",
     "probability_calibrated",
+    "image_probability",
+    "combined_probability",
+    "clinical",
+    "site_prevalence",
+    "category_set",
+    "category_likeliest",
+    "category_quantity",
     "reasons",
     "outline_origin",
+    "outline_band_px",
+    "outline_uncertain_share",
     "lexicon",
     "model",
     "model_version",
     "model_sha256",
+    "reader_model",
+    "reader_version",
+    "reader_sha256",
     "software",
     "created",
     "tracking_uid",
@@ -83,6 +105,8 @@ def _row(lesion: Lesion, analysis: Analysis) -> dict[str, str]:
         "probability_calibrated": "yes" if assessed.probability_calibrated else "no",
         "reasons": _text(" ".join(assessed.reasons)),
         "outline_origin": lesion.origin,
+        "outline_band_px": _number(lesion.outline_band_px),
+        "outline_uncertain_share": _number(lesion.outline_uncertain_share),
         "lexicon": _text(analysis.lexicon),
         "model": _text(analysis.model.name),
         "model_version": _text(analysis.model.version),
@@ -93,6 +117,11 @@ def _row(lesion: Lesion, analysis: Analysis) -> dict[str, str]:
         "status": assessed.status,
         "notice": NOTICE,
     }
+    row.update(_risk(assessed))
+    readers = [model for model in analysis.models if model != analysis.model]
+    if readers:
+        row["reader_model"], row["reader_version"] = _text(readers[0].name), _text(readers[0].version)
+        row["reader_sha256"] = _text(readers[0].sha256)
     for name in _LENGTHS:
         length = getattr(measured, name)
         row[f"{name}_px"], row[f"{name}_mm"] = _number(length.px), _number(length.mm)
@@ -100,6 +129,23 @@ def _row(lesion: Lesion, analysis: Analysis) -> dict[str, str]:
         row[name] = _number(getattr(measured, name))
     row.update({d.attribute: _text(d.label) for d in lesion.descriptors if d.attribute in _ATTRIBUTES})
     return row
+
+
+def _risk(assessed: Assessment) -> dict[str, str]:
+    """Probabilities and their interval to four decimals, and the category as a quantity and as a set."""
+    low, high = assessed.interval or (None, None)
+    opinion = assessed.category_opinion
+    return {
+        "probability_low": _number(low, 4),
+        "probability_high": _number(high, 4),
+        "image_probability": _number(assessed.image_probability, 4),
+        "combined_probability": _number(assessed.combined_probability, 4),
+        "clinical": _text("; ".join(one.words for one in assessed.clinical)),
+        "site_prevalence": f"{assessed.prevalence.site:g}" if assessed.prevalence else "",
+        "category_set": " ".join(opinion.likely) if opinion else "",
+        "category_likeliest": opinion.likeliest if opinion else "",
+        "category_quantity": _number(opinion.quantity) if opinion else "",
+    }
 
 
 def _number(value: float | None, digits: int = 2) -> str:

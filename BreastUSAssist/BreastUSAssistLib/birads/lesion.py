@@ -95,6 +95,39 @@ class Descriptor(Record):
     """The measure and threshold behind the term, in words."""
 
 
+class CategoryOpinion(Record):
+    """What category radiologists would give, by a network that learned theirs. Not the suggestion."""
+
+    probabilities: dict[str, float]
+    """Of the ordered categories 2, 3, 4A, 4B, 4C and 5."""
+    quantity: float = Field(ge=0, le=5)
+    """Mean place in that order: 0 is category 2, 5 is category 5."""
+    likeliest: str
+    """The middle category: as much probability below it as above (the median)."""
+    likely: tuple[str, ...] = ()
+    """Adjacent categories that hold the radiologist's at `level` (conformal set); empty where not calibrated."""
+    level: float | None = None
+
+
+class Contribution(Record):
+    """What one clinical parameter adds to the log-odds of malignant."""
+
+    parameter: str
+    """Field of ClinicalParameters."""
+    words: str
+    """The parameter with its value, in words."""
+    log_odds: float
+
+
+class SitePrevalence(Record):
+    """Probabilities shifted to the share of malignant lesions at the site (Saerens et al. 2002)."""
+
+    site: float = Field(gt=0, lt=1)
+    training: float = Field(gt=0, lt=1)
+    image_probability: float = Field(ge=0, le=1)
+    combined_probability: float | None = Field(default=None, ge=0, le=1)
+
+
 class Assessment(Record):
     """A suggested BI-RADS category. A draft: a named reader decides."""
 
@@ -105,8 +138,21 @@ class Assessment(Record):
     """Likelihood of cancer that the edition gives for the category, in words."""
     management: str | None
     probability_malignant: float | None = Field(default=None, ge=0, le=1)
+    """The one that the suggestion rests on: image and clinical parameters, at the site's prevalence, where given."""
     probability_calibrated: bool = False
     interval: tuple[float, float] | None = None
+    """95 % interval of `probability_malignant`; see model.calibration.IntervalTable for what it means."""
+    image_probability: float | None = Field(default=None, ge=0, le=1)
+    """From the image alone, at the training sets' prevalence; None, as the next three, where no reader network ran."""
+    image_interval: tuple[float, float] | None = None
+    combined_probability: float | None = Field(default=None, ge=0, le=1)
+    """From image and clinical parameters, at the training sets' prevalence; None where none of them counts."""
+    combined_interval: tuple[float, float] | None = None
+    clinical: tuple[Contribution, ...] = ()
+    """What led from `image_probability` to `combined_probability`."""
+    prevalence: SitePrevalence | None = None
+    """None: not shifted."""
+    category_opinion: CategoryOpinion | None = None
     reasons: tuple[str, ...]
     edition: str
     status: Literal["draft"] = "draft"
@@ -125,6 +171,10 @@ class Lesion(Record):
     box: tuple[int, int, int, int]
     """In the key frame: top, left, bottom, right; bottom and right just outside."""
     outline_confidence: float | None = Field(default=None, ge=0, le=1)
+    outline_band_px: float | None = Field(default=None, ge=0)
+    """Mean half-width, along the outline, of the band in which it may lie; None where no network drew it."""
+    outline_uncertain_share: float | None = Field(default=None, ge=0, le=1)
+    """Share of the outline where that band is wide (see service.outline_band)."""
     origin: Literal["automatic", "semiautomatic", "manual", "truth"] = "automatic"
     measurements: Measurements
     descriptors: tuple[Descriptor, ...]

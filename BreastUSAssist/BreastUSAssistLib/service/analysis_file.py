@@ -14,6 +14,8 @@ from ..files import write_bytes
 from ..json_schema import published_schema
 
 LARGEST_FILE = 64 * 2**20
+OLDER = ("1.0",)
+"""Versions that are still read."""
 
 
 def write_analysis(path: Path, analysis: Analysis) -> None:
@@ -32,7 +34,7 @@ def write_analysis(path: Path, analysis: Analysis) -> None:
 
 
 def read_analysis(path: Path) -> Analysis:
-    """Read an analysis.json.
+    """Read an analysis.json of this version or an older one of OLDER; what those lack is left unknown.
 
     Raises:
         InputError: the file cannot be read, is too large, is no JSON, or is not an analysis of this version.
@@ -49,13 +51,13 @@ def read_analysis(path: Path) -> Analysis:
         raise InputError(f"{path} is damaged or not JSON; run analyze again to make it anew.") from error
     _check_version(path, content)
     try:
-        return Analysis.model_validate_json(json.dumps(content))
+        return Analysis.model_validate_json(json.dumps(_upgraded(content)))
     except (ValidationError, ValueError) as error:
         raise InputError(f"{path} is not an analysis ({_first(error)}); run analyze again to make it anew.") from error
 
 
 def analysis_schema() -> str:
-    """Text of Resources/Schema/analysis-1.0.schema.json."""
+    """Text of the file in Resources/Schema of this version; those of older ones stay as they were published."""
     return published_schema(
         Analysis, f"analysis-{SCHEMA_VERSION}", f"BreastUSAssist draft analysis, version {SCHEMA_VERSION}"
     )
@@ -65,11 +67,19 @@ def _check_version(path: Path, content: Any) -> None:
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, str) or not re.fullmatch(r"\d{1,4}\.\d{1,4}", version):
         raise InputError(f"{path} does not say which version of the format it has; choose an analysis.json.")
-    if version == SCHEMA_VERSION:
+    if version == SCHEMA_VERSION or version in OLDER:
         return
     newer = _parts(version) > _parts(SCHEMA_VERSION)
     advice = "update BreastUSAssist to read it" if newer else "run analyze again to make it anew"
     raise InputError(f"{path} has format {version} but this version reads {SCHEMA_VERSION}; {advice}.")
+
+
+def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    """An analysis of version 1.0 as one of 1.1: the one model that ran is the list of those that did."""
+    if content["schema_version"] not in OLDER:
+        return content
+    models = [content["model"]] if "model" in content else []
+    return {**content, "schema_version": SCHEMA_VERSION, "models": models}
 
 
 def _parts(version: str) -> tuple[int, ...]:
