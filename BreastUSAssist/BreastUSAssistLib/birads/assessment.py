@@ -179,7 +179,7 @@ def _risk_reasons(risk: Risk | None) -> list[str]:
         )
     if risk is None or risk.prevalence is None:
         return [*reasons, ENRICHED]
-    site, training = about(risk.prevalence.site), about(risk.prevalence.training)
+    site, training = entered(risk.prevalence.site), about(risk.prevalence.training)
     reasons.append(
         f"It counts on {site} of the lesions at this site being malignant, where {training} were in the training sets;"
         f" unshifted it is {about(risk.unshifted)}."
@@ -204,7 +204,12 @@ def effect(log_odds: float) -> str:
     factor = math.exp(abs(log_odds))
     if factor < 1.05:
         return "hardly changes the odds"
-    return f"makes the odds {factor:.1f} times as {'high' if log_odds > 0 else 'low'}"
+    return f"{'raises' if log_odds > 0 else 'lowers'} the odds {factor:.1f}-fold"
+
+
+def entered(share: float) -> str:
+    """A share in percent as the user entered it."""
+    return f"{100 * share:.6g} %"
 
 
 def about(probability: float) -> str:

@@ -1,26 +1,53 @@
 """One case from frames to Analysis: gates, drafts, lesions linked over the frames, measurements, assessment."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Protocol
 
 import numpy as np
 
 from .. import __version__
-from ..birads.analysis import Analysis, FrameResult, Gate, ModelUsed, Source, Spacing
+from ..birads.analysis import Analysis, AnalysisSettings, FrameResult, Gate, ModelUsed, Source, Spacing
 from ..birads.describe import describe_lesion
-from ..birads.lesion import Lesion
+from ..birads.lesion import Lesion, Measurements
 from ..birads.lexicon import Lexicon
+from ..birads.measurements import measure
+from ..birads.opinion import LesionOpinion
+from ..birads.reader_measures import reader_measures
+from ..birads.risk import judge
+from ..errors import UsageError
+from ..model.calibration import Calibration
 from ..model.prediction import FramePrediction
 from ..model.predictor import LARGEST_BATCH, Predictor
 from ..ultrasound.frame import Box, Clip, UltrasoundFrame
 from ..ultrasound.gates import check_frame
 from ..ultrasound.tissue import tissue_box
+from .outline_band import LEVELS, Levels, measure_band
 from .tracking import Track, label_images, link_lesions
 
 Progress = Callable[[int, int], None]
 """Called with the number of frames done and of all frames."""
+
+
+class LesionReader(Protocol):
+    """A loaded reader network; model.lesion_reader.LesionReader is one."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What its log-odds mean; None where its bundle does not say."""
+
+    @property
+    def bundle(self) -> Any:
+        """Name, version and SHA-256, as for `model_used`."""
+
+    @property
+    def backend(self) -> Any:
+        """Name, precision and device, as for `model_used`."""
+
+    def read(self, grey: np.ndarray, masks: Sequence[np.ndarray], measures: np.ndarray) -> Sequence[LesionOpinion]:
+        """Read lesions of one frame: uint8 (rows, columns), bool masks of its size, float32 (lesions, measures)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +61,8 @@ class CaseResult:
     """Foreground probability in 1/255, uint8 (frames, rows, columns)."""
     key_frames: dict[int, UltrasoundFrame]
     """By 1-based frame number: those that show a lesion best, or the middle frame when there is none."""
+    band: Levels = LEVELS
+    """Between these levels of `probability` an outline may lie."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,27 +98,40 @@ def analyze_clip(
     *,
     created: datetime,
     new_uid: Callable[[], str],
-    ignore_gates: bool = False,
+    reader: LesionReader | None = None,
+    settings: AnalysisSettings | None = None,
     progress: Progress = lambda done, total: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> CaseResult:
     """Draft, measure and assess every frame of a clip.
 
-    A frame that a gate stops is not outlined, unless `ignore_gates` says so; its gates are told either way.
+    A frame that a gate stops is not outlined, unless the settings ignore gates; its gates are told either way. With a
+    `reader` each lesion is read in its key frame, and probability and descriptors are the reader's; without one they
+    are the predictor's and those of the rules.
 
     Raises:
         InputError: a frame cannot be decoded; the message names the file.
+        UsageError: the settings need a reader with a calibration.
     """
+    settings = settings or AnalysisSettings()
+    check_settings(settings, reader)
     watch = Stopwatch(clock)
-    drafted, probability = _draft_frames(clip, predictor, ignore_gates, watch, progress)
+    drafted, probability = _draft_frames(clip, predictor, settings.ignore_gates, watch, progress)
     tracks = link_lesions([frame.prediction.lesions if frame.prediction else () for frame in drafted])
     labels = label_images(tracks, len(drafted), probability.shape[1:])
     watch.lap("link")
     shown = sorted({track.key for track in tracks}) or [len(drafted) // 2]
     key_frames = {index + 1: clip.frame(index) for index in shown}
     watch.lap("decode")
+    measured = [
+        measure(track.masks[track.key].pixels, key_frames[track.key + 1], drafted[track.key].tissue) for track in tracks
+    ]
+    watch.lap("measure")
+    opinions = _opinions(tracks, measured, key_frames, reader)
+    watch.lap("read")
+    case = _Case(predictor, reader, lexicon, settings, drafted, key_frames, probability)
     lesions = tuple(
-        _lesion(number, track, drafted, key_frames[track.key + 1], predictor, lexicon, new_uid())
+        _lesion(number, track, measured[number - 1], opinions[number - 1], case, new_uid())
         for number, track in enumerate(tracks, start=1)
     )
     watch.lap("describe")
@@ -100,12 +142,27 @@ def analyze_clip(
         lexicon=lexicon.edition,
         source=_source(clip, next(iter(key_frames.values()))),
         model=model_used(predictor),
+        models=tuple(model_used(one) for one in (predictor, reader) if one is not None),
+        settings=settings,
         gates=_merged([frame.gates for frame in drafted]),
         frames=tuple(_frame_result(clip, index, frame, labels[index]) for index, frame in enumerate(drafted)),
         lesions=lesions,
         timings_ms={step: round(spent, 1) for step, spent in watch.spent.items()},
     )
-    return CaseResult(analysis, labels, probability, key_frames)
+    return CaseResult(analysis, labels, probability, key_frames, predictor.settings.band)
+
+
+def check_settings(settings: AnalysisSettings, reader: LesionReader | None) -> None:
+    """Refuse settings that would have no effect: better no result than one that only seems to heed them.
+
+    Raises:
+        UsageError: a prevalence or clinical parameters without a reader whose calibration takes them.
+    """
+    calibration = reader.calibration if reader is not None else None
+    if settings.prevalence is not None and calibration is None:
+        raise UsageError("A site prevalence needs a reader model with a calibration; leave --prevalence out.")
+    if settings.clinical is not None and (calibration is None or calibration.clinical is None):
+        raise UsageError("Clinical parameters need a reader model that takes them; leave --clinical out.")
 
 
 def mask_name(clip_name: str, frame_number: int, frame_count: int) -> str:
@@ -159,28 +216,76 @@ def _merged(by_frame: list[tuple[Gate, ...]]) -> tuple[Gate, ...]:
     return tuple(sorted(gates, key=lambda gate: order[gate.severity]))
 
 
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """What every lesion of a case is described with."""
+
+    predictor: Predictor
+    reader: LesionReader | None
+    lexicon: Lexicon
+    settings: AnalysisSettings
+    drafted: list[_Drafted]
+    key_frames: dict[int, UltrasoundFrame]
+    probability: np.ndarray
+
+
+def _opinions(
+    tracks: Sequence[Track],
+    measured: Sequence[Measurements],
+    key_frames: dict[int, UltrasoundFrame],
+    reader: LesionReader | None,
+) -> list[LesionOpinion | None]:
+    """The reader's opinion of each lesion, those of one key frame read together."""
+    opinions: list[LesionOpinion | None] = [None] * len(tracks)
+    if reader is None:
+        return opinions
+    for key in sorted({track.key for track in tracks}):
+        of_frame = [index for index, track in enumerate(tracks) if track.key == key]
+        masks = [tracks[index].masks[key].pixels for index in of_frame]
+        measures = np.stack([reader_measures(measured[index]) for index in of_frame])
+        answers = reader.read(key_frames[key + 1].grey, masks, measures)
+        for index, opinion in zip(of_frame, answers, strict=True):
+            opinions[index] = opinion
+    return opinions
+
+
 def _lesion(
     number: int,
     track: Track,
-    drafted: list[_Drafted],
-    frame: UltrasoundFrame,
-    predictor: Predictor,
-    lexicon: Lexicon,
+    measurements: Measurements,
+    opinion: LesionOpinion | None,
+    case: _Case,
     tracking_uid: str,
 ) -> Lesion:
-    key = drafted[track.key]
-    return describe_lesion(
+    key, mask = case.drafted[track.key], track.masks[track.key]
+    risk = None
+    if opinion is not None and case.reader is not None:
+        risk = judge(
+            opinion.log_odds,
+            opinion.category_probabilities,
+            case.reader.calibration,
+            clinical=case.settings.clinical,
+            prevalence=case.settings.prevalence,
+        )
+    lesion = describe_lesion(
         number,
-        track.masks[track.key],
-        frame,
+        mask,
+        case.key_frames[track.key + 1],
         tuple(sorted(index + 1 for index in track.masks)),
-        track.masks[track.key].malignant,
-        lexicon,
-        calibrated=bool(predictor.bundle.settings.calibrated_on),
+        mask.malignant,
+        case.lexicon,
+        calibrated=bool(case.predictor.settings.calibrated_on),
         stop=[gate.message for gate in key.gates if gate.severity == "stop"],
         tissue=key.tissue,
         key_frame=track.key + 1,
         tracking_uid=tracking_uid,
+        measurements=measurements,
+        opinion=opinion,
+        risk=risk,
+    )
+    band = measure_band(case.probability[track.key], mask.pixels, case.predictor.settings.band)
+    return lesion.model_copy(
+        update={"outline_band_px": band.half_width_px, "outline_uncertain_share": band.uncertain_share}
     )
 
 
@@ -202,9 +307,9 @@ def _source(clip: Clip, frame: UltrasoundFrame) -> Source:
     )
 
 
-def model_used(predictor: Predictor) -> ModelUsed:
+def model_used(model: Predictor | LesionReader) -> ModelUsed:
     """Which model ran, and on what."""
-    bundle, backend = predictor.bundle, predictor.backend
+    bundle, backend = model.bundle, model.backend
     return ModelUsed(
         name=bundle.name,
         version=bundle.version,

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
-from ..birads.analysis import Analysis
+from ..birads.analysis import Analysis, AnalysisSettings
+from ..birads.clinical import ClinicalParameters, age_from_dicom
 from ..birads.lexicon import Lexicon
 from ..errors import BreastUSAssistError, InputError, UsageError
 from ..model.predictor import Predictor
 from ..ultrasound.frame import Clip
 from ..ultrasound.reading import open_clips
-from .analyze import Progress, analyze_clip
+from .analyze import LesionReader, Progress, analyze_clip, check_settings
 from .case_files import write_case
 
 
@@ -35,6 +37,10 @@ class BatchOptions:
     fractional: bool = False
     debug: bool = False
     """Let an unexpected error stop the run with its traceback, which may quote the file, in place of one sentence."""
+    prevalence: float | None = None
+    """Share of malignant among the lesions seen at the site."""
+    clinical: ClinicalParameters | Literal["dicom"] | None = None
+    """Of the one patient whom all inputs show, or the age in each DICOM header."""
 
 
 def analyze_inputs(
@@ -42,6 +48,7 @@ def analyze_inputs(
     out: Path,
     *,
     predictor: Predictor,
+    reader: LesionReader | None = None,
     lexicon: Lexicon,
     now: Callable[[], datetime],
     new_uid: Callable[[], str],
@@ -55,20 +62,31 @@ def analyze_inputs(
     `tell` gets one line for each case and each failure as it happens.
 
     Raises:
-        UsageError: `out` lies inside an input folder, so that results would be read as inputs.
+        UsageError: `out` lies inside an input folder, so that results would be read as inputs; or a prevalence or
+            clinical parameters are given without a reader model that takes them.
     """
     _refuse_output_among_inputs(inputs, out)
+    asked = ClinicalParameters() if options.clinical is not None else None
+    check_settings(AnalysisSettings(prevalence=options.prevalence, clinical=asked), reader)
     outcome = BatchOutcome()
+    patients: set[str] = set()
 
     def one_case(clip: Clip) -> None:
         started, created = clock(), now()
+        _refuse_other_patient(clip, options, patients)
+        settings = AnalysisSettings(
+            prevalence=options.prevalence,
+            clinical=_clinical(clip, options, tell),
+            ignore_gates=options.ignore_gates,
+        )
         result = analyze_clip(
             clip,
             predictor,
             lexicon,
             created=created,
             new_uid=new_uid,
-            ignore_gates=options.ignore_gates,
+            reader=reader,
+            settings=settings,
             progress=progress,
             clock=clock,
         )
@@ -109,6 +127,29 @@ def summary(analysis: Analysis) -> str:
     categories = f", suggested {', '.join(suggested)}" if suggested else ""
     gates = [gate.code for gate in analysis.gates if gate.severity != "note"]
     return f"{analysis.case}: {frames}, {outlined}{categories}" + (f" [{', '.join(gates)}]" if gates else "")
+
+
+def _clinical(clip: Clip, options: BatchOptions, tell: Callable[[str], None]) -> ClinicalParameters | None:
+    """What is known of this case's patient; the age of a header is used where the user asked for it, and never told."""
+    if options.clinical != "dicom":
+        return options.clinical
+    age = next((age for header in clip.headers if (age := age_from_dicom(header.get("PatientAge"))) is not None), None)
+    if age is None:
+        tell(f"{clip.name}: no usable age in the DICOM header, so the image stands alone")
+        return None
+    return ClinicalParameters(age_years=age)
+
+
+def _refuse_other_patient(clip: Clip, options: BatchOptions, patients: set[str]) -> None:
+    """One file of clinical parameters is of one patient: another one must not be judged by it."""
+    if not isinstance(options.clinical, ClinicalParameters):
+        return
+    patients.update(str(header.get("PatientID") or "") for header in clip.headers)
+    if len(patients - {""}) > 1:
+        raise UsageError(
+            f"{clip.paths[0]} shows another patient than the inputs before it, but --clinical describes one; analyse"
+            " each patient alone."
+        )
 
 
 def _refuse_output_among_inputs(inputs: Sequence[Path], out: Path) -> None:

@@ -100,7 +100,16 @@ def key_pictures(result: CaseResult) -> list[KeyPicture]:
     pictures = []
     for number, frame in sorted(result.key_frames.items()):
         lesions = tuple(lesion.number for lesion in result.analysis.lesions if lesion.key_frame == number)
-        pictures.append(KeyPicture(frame.pixels, result.labels[number - 1], number, lesions))
+        pictures.append(
+            KeyPicture(
+                frame.pixels,
+                result.labels[number - 1],
+                number,
+                lesions,
+                probability=result.probability[number - 1],
+                levels=result.band,
+            )
+        )
     return pictures
 
 

@@ -5,10 +5,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..birads.lesion import Area, Assessment, Descriptor, Length, Lesion, Measurements
+from ..birads.assessment import entered
+from ..birads.lesion import Area, Assessment, CategoryOpinion, Descriptor, Length, Lesion, Measurements
 from .report_pictures import KeyPicture, Spacing, cropped, encode_within, overlay_picture, surroundings
 from .report_sections import swatch, training_share
-from .report_text import ORIGINS, calibration, edition_title, frame_ranges, number, percent, plural, safe, term
+from .report_text import (
+    ORIGINS,
+    calibration,
+    chance,
+    edition_title,
+    frame_ranges,
+    number,
+    percent,
+    plural,
+    safe,
+    term,
+    unbroken,
+)
 
 CATEGORIES = ("3", "4A", "4B", "4C", "5")
 _SHAPE_ROWS: tuple[tuple[str, str, int, str], ...] = (
@@ -64,9 +77,16 @@ def frame_pictures(picture: KeyPicture, book: PictureBook, spacing: Spacing | No
     named = ", ".join(str(n) for n in numbers)
     words = f"{plural(len(numbers), 'lesion').split(' ', 1)[1]} {named}"
     outlined = book.figure(
-        overlay_picture(picture.pixels, picture.labels, spacing=spacing, axes=False),
+        overlay_picture(
+            picture.pixels,
+            picture.labels,
+            spacing=spacing,
+            axes=False,
+            probability=picture.probability,
+            levels=picture.levels,
+        ),
         f"{frame} with the outline of {words}",
-        f"{frame} with the drafted outline of {words}. The number stands beside the lesion.",
+        f"{frame} with the drafted outline of {words}. The number stands beside the lesion." + _tint_words(picture),
     )
     return f'<div class="pictures">{untouched}{outlined}</div>'
 
@@ -83,9 +103,17 @@ def enlarged_pictures(lesion: Lesion, picture: KeyPicture, book: PictureBook) ->
         cropped(picture.pixels, box), f"{name} enlarged, untouched", f"{name} enlarged, nothing drawn."
     )
     outlined = book.figure(
-        overlay_picture(picture.pixels, picture.labels, box=box, spacing=spacing_of(lesion), numbers=[lesion.number]),
+        overlay_picture(
+            picture.pixels,
+            picture.labels,
+            box=box,
+            spacing=spacing_of(lesion),
+            numbers=[lesion.number],
+            probability=picture.probability,
+            levels=picture.levels,
+        ),
         f"{name} enlarged, with its outline, longest axis and the axis across it",
-        f"{name} enlarged. Dotted: longest axis and largest extent at right angles to it.",
+        f"{name} enlarged. Dotted: longest axis and largest extent at right angles to it." + _tint_words(picture),
     )
     return f'<div class="pictures">{untouched}{outlined}</div>'
 
@@ -126,8 +154,30 @@ def lesion_heading(lesion: Lesion, frame_count: int) -> str:
         "manual": "Outline drawn by a reader.",
         "truth": "Outline given as truth.",
     }[lesion.origin]
+    origin += _band_words(lesion)
     heading = f'<h2 id="lesion-{lesion.number}">{swatch(lesion.number)} Lesion {lesion.number}</h2>'
     return f'{heading}<p class="where">{where}{origin}</p>'
+
+
+def _tint_words(picture: KeyPicture) -> str:
+    """What the tinted band of a picture is; nothing where there is none."""
+    if picture.probability is None:
+        return ""
+    low, high = picture.levels
+    return (
+        f" Tinted: where the network is {low:.0%} to {high:.0%} sure of the lesion, so that the outline may lie there."
+    )
+
+
+def _band_words(lesion: Lesion) -> str:
+    """How far off the outline may be, in words; nothing where that is not known."""
+    half, share = lesion.outline_band_px, lesion.outline_uncertain_share
+    if half is None or share is None:
+        return ""
+    spacing = spacing_of(lesion)
+    size = f"{number(half, 1)} px" if spacing is None else f"{number(half * sum(spacing) / 2, 1)} mm"
+    words = f" The band in which it may lie reaches about {size} to either side"
+    return words + ("." if share < 0.01 else f", and along {chance(share)} of its length much farther.")
 
 
 def _as_is(picture: KeyPicture):  # type: ignore[no-untyped-def]
@@ -137,12 +187,8 @@ def _as_is(picture: KeyPicture):  # type: ignore[no-untyped-def]
 
 
 def _assessment(assessment: Assessment, lesion: int) -> str:
-    category = assessment.category
-    ladder = "".join(
-        f"<li{' class=chosen aria-current=true' if step == category else ''}>{step}</li>" for step in CATEGORIES
-    )
-    reasons = "".join(f"<li>{safe(reason)}</li>" for reason in assessment.reasons)
-    title = f"Suggested category {safe(category)}" if category else "No category suggested"
+    reasons = "".join(f"<li>{unbroken(reason)}</li>" for reason in assessment.reasons)
+    title = f"Suggested category {safe(assessment.category)}" if assessment.category else "No category suggested"
     likelihood = (
         f"<div><dt>Likelihood of cancer in this category</dt><dd>{safe(assessment.likelihood or '–')}</dd></div>"
     )
@@ -151,9 +197,27 @@ def _assessment(assessment: Assessment, lesion: int) -> str:
         f'<section class="assessment" aria-labelledby="category-{lesion}"><div>'
         f'<p class="eyebrow">Draft, {safe(edition_title(assessment.edition))}</p>'
         f'<h3 id="category-{lesion}">{title}</h3><p>{safe(assessment.label)}</p>'
-        f'<ol class="ladder" aria-label="Categories from least to most suspicious">{ladder}</ol>'
+        f"{_ladder(assessment.category, assessment.category_opinion)}"
         f"<dl>{likelihood}{management}</dl></div>"
         f"<div>{_probability(assessment)}<h4>Why</h4><ul>{reasons or '<li>No reason stored.</li>'}</ul></div></section>"
+    )
+
+
+def _ladder(category: str | None, opinion: CategoryOpinion | None) -> str:
+    """The categories in order: the suggested one filled, those that radiologists would give underlined."""
+    likely = opinion.likely if opinion is not None else ()
+    steps = []
+    for step in CATEGORIES:
+        kinds = [kind for kind, holds in (("chosen", step == category), ("likely", step in likely)) if holds]
+        marks = (f' class="{" ".join(kinds)}"' if kinds else "") + (" aria-current=true" if "chosen" in kinds else "")
+        steps.append(f"<li{marks}>{step}</li>")
+    ladder = f'<ol class="ladder" aria-label="Categories from least to most suspicious">{"".join(steps)}</ol>'
+    if opinion is None or not likely or opinion.level is None:
+        return ladder
+    given = f"category {safe(likely[0])}" + (f" to {safe(likely[-1])}" if len(likely) > 1 else "")
+    return (
+        f'{ladder}<p class="small">Underlined: what radiologists give lesions that look like this, {given} in '
+        f"{opinion.level:.0%} of cases; the middle of it is {safe(opinion.likeliest)}.</p>"
     )
 
 
@@ -164,7 +228,7 @@ def _probability(assessment: Assessment) -> str:
     words, band = "", ""
     if assessment.interval is not None:
         low, high = (min(max(end, 0.0), 1.0) for end in assessment.interval)
-        words = f" (interval {percent(low)} to {percent(high)})"
+        words = f" (95 % interval {_between((low, high))})"
         band = f'<rect class="band" x="{low * 300:.1f}" y="8" width="{max((high - low) * 300, 1):.1f}" height="8"/>'
     kind = "calibrated" if assessment.probability_calibrated else "not calibrated"
     meaning = (
@@ -174,11 +238,47 @@ def _probability(assessment: Assessment) -> str:
     )
     return (
         f'<h4>Probability of malignancy <span class="badge">{kind}</span></h4>'
-        f'<p class="figure-number">{percent(value)}<span>{words}</span></p>'
+        f'<p class="figure-number">{chance(value)}<span>{words}</span></p>'
         '<svg class="gauge" viewBox="-6 0 312 24" aria-hidden="true">'
         '<rect class="track" x="0" y="8" width="300" height="8" rx="4"/>'
         f'{band}<path class="mark" d="M{value * 300:.1f} 2v20"/></svg>'
-        f'<p class="small">{meaning} {training_share()}</p>'
+        f"{_steps(assessment)}"
+        f'<p class="small">{meaning} {_share_words(assessment)}</p>'
+    )
+
+
+def _steps(assessment: Assessment) -> str:
+    """Image alone and image with clinical parameters side by side, before and after the shift to the site."""
+    image, combined, prevalence = assessment.image_probability, assessment.combined_probability, assessment.prevalence
+    if image is None or (combined is None and prevalence is None):
+        return ""
+    boxes = [("Image alone", image, assessment.image_interval, prevalence and prevalence.image_probability)]
+    if combined is not None:
+        shifted = prevalence and prevalence.combined_probability
+        boxes.append(("Image and clinical parameters", combined, assessment.combined_interval, shifted))
+    shown = "".join(
+        f"<div><dt>{name}</dt><dd><strong>{chance(value)}</strong>"
+        + (f' <span class="small">{_between(interval)}</span>' if interval is not None else "")
+        + (f"<br>at this site <strong>{chance(shifted)}</strong>" if shifted is not None else "")
+        + "</dd></div>"
+        for name, value, interval, shifted in boxes
+    )
+    return f'<dl class="steps">{shown}</dl>'
+
+
+def _between(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{chance(low)} to {chance(high)}"
+
+
+def _share_words(assessment: Assessment) -> str:
+    """How common cancer is taken to be."""
+    prevalence = assessment.prevalence
+    if prevalence is None:
+        return training_share()
+    return (
+        f"The suggestion counts on {unbroken(entered(prevalence.site))} of the lesions at this site being malignant, "
+        f"as was entered; {chance(prevalence.training)} were in the training sets."
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..ultrasound.frame import Box
+from .outline_band import LEVELS, Levels, band_around
 
 Points = Sequence[tuple[float, float]]
 Spacing = tuple[float, float]
@@ -18,6 +19,8 @@ LONGEST_SIDE = 880
 LARGEST_ZOOM = 8.0
 STRIP = 46
 """Rows below the picture for the key and the scale bar: neither covers any tissue."""
+BAND_ALPHA = 88
+"""Of the band in which an outline may lie, 0..255: tissue stays readable below it."""
 _FINE = 2
 """Lines are drawn this much larger and scaled down, which smooths their edges."""
 _BARS_MM = (1, 2, 5, 10, 20, 50, 100)
@@ -57,6 +60,10 @@ class KeyPicture:
     """Lesions measured in this frame."""
     box: Box | None = None
     """Part to enlarge; None for the surroundings of each lesion."""
+    probability: np.ndarray | None = None
+    """Foreground probability in 1/255, uint8 (rows, columns); None where no network outlined."""
+    levels: Levels = LEVELS
+    """Between these levels of it an outline may lie."""
 
 
 def line_style(number: int) -> LineStyle:
@@ -85,12 +92,16 @@ def overlay_picture(
     spacing: Spacing | None = None,
     numbers: Sequence[int] | None = None,
     axes: bool = True,
+    probability: np.ndarray | None = None,
+    levels: Levels = LEVELS,
 ) -> Image.Image:
     """Frame with the outline, number and measured axes of each lesion, and a strip below with key and scale bar.
 
     `pixels` is uint8 (rows, columns) or (rows, columns, 3), `labels` uint8 (rows, columns); `numbers` chooses lesions
     (default all). Numbers stand beside the lesions, never on one. Without `spacing` the strip says "not calibrated".
-    The longest axis is the longest distance between two points of the outline in mm (in pixels without spacing).
+    The longest axis is the longest distance between two points of the outline in mm (in pixels without spacing). With
+    `probability`, the foreground's in 1/255, uint8 (rows, columns), a translucent band covers what lies between its two
+    `levels` around each outline.
     """
     box = box or (0, 0, labels.shape[0], labels.shape[1])
     zoom = min(LARGEST_ZOOM, max(1.0, LONGEST_SIDE / max(box[2] - box[0], box[3] - box[1])))
@@ -98,6 +109,9 @@ def overlay_picture(
     present = [int(n) for n in np.unique(labels[labels > 0])]
     shown = [n for n in present if numbers is None or n in numbers]
     sheet = _Sheet(picture.size, box, zoom)
+    if probability is not None:
+        for number in shown:
+            sheet.band(probability, band_around(probability, labels, number, levels), levels, line_style(number))
     for number in shown:
         sheet.outline(labels == number, line_style(number))
     for number in shown:
@@ -189,6 +203,21 @@ class _Sheet:
             self._line(path, "#000000a0", 4.6)
             for dash in _dashed(path, tuple(length * _FINE for length in style.dashes)):
                 self._line(dash, style.colour, 2.5)
+
+    def band(self, probability: np.ndarray, near: np.ndarray, levels: Levels, style: LineStyle) -> None:
+        """Tint what lies between two level lines of the probability (uint8, 1/255), within a pixel of `near`."""
+        from scipy.ndimage import binary_dilation
+
+        top, left, bottom, right = self._box
+        fine = Image.fromarray(probability[top:bottom, left:right].astype(np.float32) / 255)
+        fine = fine.resize(self._image.size, Image.Resampling.BILINEAR)
+        where = Image.fromarray(binary_dilation(near, iterations=1)[top:bottom, left:right].astype(np.uint8) * 255)
+        level = np.asarray(fine)
+        between = (level >= levels[0]) & (level < levels[1])
+        between &= np.asarray(where.resize(self._image.size, Image.Resampling.BILINEAR)) >= 128
+        tint = Image.new("RGBA", self._image.size, style.colour)
+        tint.putalpha(Image.fromarray(np.where(between, BAND_ALPHA, 0).astype(np.uint8)))
+        self._image.alpha_composite(tint)
 
     def axis(self, ends: Points, style: LineStyle) -> None:
         path = self._placed(np.array(ends))

@@ -1,18 +1,23 @@
 """Sections of a report about the case as a whole: header, source, checks, summary, how it was made, limits."""
 
-from ..birads.analysis import Analysis, Gate
+from ..birads.analysis import Analysis, AnalysisSettings, Gate, ModelUsed
+from ..birads.assessment import entered
+from ..birads.lesion import Assessment
 from .report_pictures import line_style
 from .report_text import (
     SEVERITIES,
     calibration,
+    chance,
     edition_title,
     gate_frames,
     length,
+    named,
     number,
     percent,
     plural,
     safe,
     term,
+    unbroken,
 )
 
 _FILES_SHOWN = 8
@@ -31,12 +36,15 @@ LIMITS = (
     "Research software, not a medical device. It has no regulatory clearance and must not guide care.",
     "Everything here is a draft made without a reader. The outline can miss a lesion, join two, or follow a shadow, "
     "rib, fat lobule or measuring mark.",
-    "It sees the frames it was given and nothing else: no history, examination, mammogram, earlier study, Doppler or "
-    "elastography.",
+    "It sees the frames it was given, clinical parameters if some were entered, and nothing else: no history, "
+    "examination, mammogram, earlier study, Doppler or elastography.",
     _SHARE_MALIGNANT,
     "The training images come from a few sites and scanners. On other equipment, presets or populations it can be "
     "wrong without a sign of it.",
-    "Descriptors follow from measures and thresholds that are stated beside each of them; a reader may see otherwise.",
+    "Descriptors follow from measures and thresholds, or from a network, as is stated beside each of them; a reader "
+    "may see otherwise.",
+    "An interval says how well the training patients fix the share of malignant lesions among those with this score. "
+    "It does not cover another scanner or population, nor what the one lesion is.",
     "Lengths are in millimetres only where the file or the user gives the pixel size; nothing is assumed.",
 )
 CITATIONS = (
@@ -95,20 +103,21 @@ def summary(analysis: Analysis) -> str:
     rows = []
     for lesion in analysis.lesions:
         size = f"{length(lesion.measurements.longest_axis)} × {length(lesion.measurements.perpendicular_axis)}"
-        words = ", ".join(safe(descriptor.label) for descriptor in lesion.descriptors) or "–"
+        words = ", ".join(safe(named(descriptor)) for descriptor in lesion.descriptors) or "–"
         rows.append(
             f'<tr><th scope="row"><a href="#lesion-{lesion.number}">{swatch(lesion.number)} Lesion {lesion.number}'
             "</a></th>"
             f'<td>{lesion.key_frame}</td><td class="number">{size}</td><td>{words}</td>'
             f"<td>{safe(lesion.assessment.category or 'none')}</td>"
-            f"<td>{_unbroken(lesion.assessment.likelihood or '–')}</td></tr>"
+            f"<td>{unbroken(lesion.assessment.likelihood or '–')}</td>"
+            f'<td class="number">{_risk(lesion.assessment)}</td></tr>'
         )
     return (
         '<section aria-labelledby="summary"><h2 id="summary">At a glance</h2><div class="scroll"><table>'
         "<caption>All lesions of this case, drafts</caption><thead><tr>"
         '<th scope="col">Lesion</th><th scope="col">Key frame</th><th scope="col">Longest × across</th>'
         '<th scope="col">Descriptors</th><th scope="col">Suggested category</th>'
-        '<th scope="col">Likelihood of cancer</th>'
+        '<th scope="col">Likelihood of cancer</th><th scope="col">Probability</th>'
         f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
     )
 
@@ -131,21 +140,16 @@ def nothing_outlined(analysis: Analysis, pictures: str) -> str:
 
 def provenance(analysis: Analysis) -> str:
     """Model, versions, hash, timings."""
-    model = analysis.model
     timings = "; ".join(f"{safe(term(step))} {number(spent, 0)} ms" for step, spent in analysis.timings_ms.items())
     return (
         '<section aria-labelledby="made"><h2 id="made">How this was made</h2><dl class="facts made">'
-        + _fact("Model", f"{safe(model.name)}, version {safe(model.version)}")
-        + _fact("Run on", f"{safe(model.backend)}, {safe(model.precision)}, {safe(model.device)}")
+        + "".join(_model(role, model) for role, model in _roles(analysis))
         + _fact("Software", safe(analysis.software))
         + _fact("Lexicon edition", safe(f"{edition_title(analysis.lexicon)}, {analysis.lexicon}"))
         + _fact("Status", safe(analysis.status))
         + _fact("Time", timings or "not recorded", wide=True)
-        + _fact(
-            "Weights, SHA-256",
-            f"{safe(model.sha256[:12])}… in full <code>{safe(model.sha256)}</code>",
-            wide=True,
-        )
+        + "".join(_weights(role, model) for role, model in _roles(analysis))
+        + _fact("Settings", _settings(analysis.settings))
         + _fact("Format", f"analysis.json {safe(analysis.schema_version)}")
         + "</dl></section>"
     )
@@ -183,6 +187,16 @@ def training_share() -> str:
     return safe(_SHARE_MALIGNANT)
 
 
+def _risk(assessment: Assessment) -> str:
+    """Probability with its interval, for a table."""
+    if assessment.probability_malignant is None:
+        return "–"
+    words = chance(assessment.probability_malignant)
+    if assessment.interval is not None:
+        words += f" ({chance(assessment.interval[0])} to {chance(assessment.interval[1])})"
+    return words
+
+
 def _answer(analysis: Analysis) -> str:
     if not analysis.lesions:
         return "No lesion outlined, which does not mean that there is none."
@@ -192,9 +206,36 @@ def _answer(analysis: Analysis) -> str:
     return f"{count} outlined. Suggested {word}: {categories}. Nothing has been checked by a reader."
 
 
-def _unbroken(text: str) -> str:
-    """A number and its % sign stay on one line."""
-    return safe(text.replace(" %", "\u00a0%"))
+def _roles(analysis: Analysis) -> list[tuple[str, ModelUsed]]:
+    """Every model that ran, with what it did."""
+    others = [model for model in analysis.models if model != analysis.model]
+    if not others:
+        return [("Model", analysis.model)]
+    return [("Model that outlined", analysis.model), *(("Model that read the lesions", model) for model in others)]
+
+
+def _model(role: str, model: ModelUsed) -> str:
+    return _fact(
+        role,
+        f"{safe(model.name)}, version {safe(model.version)}, "
+        f"on {safe(model.backend)}, {safe(model.precision)}, {safe(model.device)}",
+    )
+
+
+def _weights(role: str, model: ModelUsed) -> str:
+    name = "Weights, SHA-256" if role == "Model" else f"{role}: weights, SHA-256"
+    return _fact(name, f"{safe(model.sha256[:12])}… in full <code>{safe(model.sha256)}</code>", wide=True)
+
+
+def _settings(settings: AnalysisSettings) -> str:
+    asked = []
+    if settings.prevalence is not None:
+        asked.append(f"malignant at this site {entered(settings.prevalence)}")
+    if settings.clinical is not None:
+        asked.append("clinical parameters given")
+    if settings.ignore_gates:
+        asked.append("checks of the input ignored")
+    return unbroken(", ".join(asked).capitalize() or "As shipped")
 
 
 def _slices(analysis: Analysis) -> str:

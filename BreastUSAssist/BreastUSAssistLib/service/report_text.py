@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 from ..birads.analysis import Analysis, Gate, Spacing
-from ..birads.lesion import Area, Length
+from ..birads.assessment import about
+from ..birads.lesion import Area, Descriptor, Length
 from ..birads.lexicon import load_lexicon
 from ..errors import UsageError
 
@@ -54,6 +55,23 @@ def area(value: Area) -> str:
 def percent(value: float) -> str:
     """A probability as a whole percentage; never 0 or 100, which would claim certainty."""
     return "<1 %" if value < 0.005 else ">99 %" if value > 0.995 else f"{value * 100:.0f} %"
+
+
+def chance(value: float) -> str:
+    """A probability as `birads.assessment.about` gives it, on one line."""
+    return unbroken(about(value))
+
+
+def unbroken(text: str) -> str:
+    """Escaped; a number and its % sign stay on one line."""
+    return safe(text.replace(" %", "\u00a0%"))
+
+
+def named(descriptor: Descriptor) -> str:
+    """A descriptor's term, with its attribute where the term alone says nothing ("present", "in a mass")."""
+    if descriptor.attribute in ("echogenic_rim", "calcifications"):
+        return f"{term(descriptor.attribute)} {descriptor.label.lower()}"
+    return descriptor.label
 
 
 def plural(count: int, word: str) -> str:
