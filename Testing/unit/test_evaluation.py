@@ -9,9 +9,9 @@ import pytest
 from BreastUSAssistLib.errors import InputError, ModelError
 from BreastUSAssistLib.files import resource_path
 from BreastUSAssistLib.learning.evaluation import evaluate
-from BreastUSAssistLib.learning.evaluation_result import Evaluation
 from BreastUSAssistLib.learning.manifest import load_image, mask_of, read_manifest
-from BreastUSAssistLib.learning.metrics_table import metrics_schema, metrics_table, write_metrics
+from BreastUSAssistLib.learning.metrics_file import metrics_schema, read_metrics, write_metrics
+from BreastUSAssistLib.learning.metrics_table import metrics_table
 from BreastUSAssistLib.model.prediction import FramePrediction, LesionMask
 from PIL import Image
 
@@ -236,12 +236,12 @@ def test_the_file_follows_the_published_schema_and_holds_no_nan(real_rows, tmp_p
         text = (tmp_path / "metrics.json").read_text("utf-8")
         content = json.loads(text, parse_constant=pytest.fail)
         jsonschema.validate(content, json.loads(metrics_schema()), cls=jsonschema.Draft202012Validator)
-        assert Evaluation.model_validate_json(text) == evaluation
+        assert read_metrics(tmp_path / "metrics.json") == evaluation
 
 
 def test_the_published_schema_is_the_generated_one():
-    published = resource_path("Schema", "metrics-1.0.schema.json").read_text("utf-8")
-    assert published == metrics_schema(), "write metrics_schema() to Resources/Schema/metrics-1.0.schema.json"
+    published = resource_path("Schema", "metrics-1.1.schema.json").read_text("utf-8")
+    assert published == metrics_schema(), "write metrics_schema() to Resources/Schema/metrics-1.1.schema.json"
 
 
 def test_the_table_names_every_data_set_and_what_was_left_out(real_rows):

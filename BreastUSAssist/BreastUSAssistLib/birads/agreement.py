@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import BreastUSAssistError, InputError
 from ..ultrasound.frame import PixelSpacing, SourceReference, UltrasoundFrame
 from .descriptors import describe
+from .kappa import kappa
 from .lexicon import load_lexicon
 from .measurements import measure
 
@@ -61,11 +62,10 @@ def compare(manifest: Path, root: Path, folds: Sequence[str], masks: Path | None
 
 
 def cohens_kappa(first: Sequence[str], second: Sequence[str]) -> float:
-    """Agreement beyond chance of two lists of terms (Cohen, Educ Psychol Meas 1960;20:37); nan for a single term."""
-    agreed = float(np.mean([a == b for a, b in zip(first, second, strict=True)]))
-    left, right = Counter(first), Counter(second)
-    chance = sum(left[term] * right[term] for term in left) / len(first) ** 2
-    return (agreed - chance) / (1 - chance) if chance < 1 else float("nan")
+    """Agreement beyond chance of two lists of terms (see `kappa`); nan for a single term."""
+    terms = sorted({*first, *second})
+    levels = [np.array([terms.index(term) for term in one], int) for one in (first, second)]
+    return float(kappa(*levels, len(terms))[0])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

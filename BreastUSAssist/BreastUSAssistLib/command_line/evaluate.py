@@ -45,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
     from .. import __version__
     from ..learning.evaluation import evaluate
     from ..learning.manifest import read_manifest
-    from ..learning.metrics_table import metrics_table, write_metrics
+    from ..learning.metrics_file import write_metrics
+    from ..learning.metrics_table import metrics_table
     from ..service.analyze import model_used
     from . import BAD_INPUT, DONE
 

@@ -5,7 +5,9 @@ from typing import Final, Literal
 from ..birads.analysis import ModelUsed
 from ..birads.lesion import Record
 
-METRICS_VERSION: Final = "1.0"
+METRICS_VERSION: Final = "1.1"
+OLDER: Final = ("1.0",)
+"""Versions that are still read."""
 Interval = tuple[float, float]
 
 
@@ -46,6 +48,17 @@ class NormalImages(Record):
     fraction_with_any: Estimate
 
 
+class CalibrationBin(Record):
+    """One point of a calibration curve."""
+
+    low: float
+    """Lower end of the bin of probability."""
+    high: float
+    images: int
+    mean_probability: float
+    share_malignant: float
+
+
 class Malignancy(Record):
     """Malignant against benign by P(malignant | a lesion is there), one score an image."""
 
@@ -57,6 +70,57 @@ class Malignancy(Record):
     ece: Estimate
     """Expected calibration error, 15 equal-width bins."""
     brier: Estimate
+    specificity_at_95_sensitivity: Estimate | None = None
+    calibration: tuple[CalibrationBin, ...] = ()
+    """The bins of the ECE that hold images."""
+    roc: tuple[tuple[float, float], ...] = ()
+    """Corners of the ROC curve, 1 - specificity and sensitivity; of data sets and of all, not of subgroups."""
+
+
+class TermAgreement(Record):
+    """A descriptor against the truth."""
+
+    descriptor: str
+    lesions: int
+    kappa: Estimate | None
+    """Cohen's; None where neither side ever names more than one term."""
+    accuracy: float
+    majority: float
+    """Accuracy of always answering the commonest term."""
+
+
+class DescriptorAgreement(Record):
+    """Descriptors against a reader's, see learning.descriptor_agreement."""
+
+    lesions: int
+    mean_kappa: Estimate | None
+    """Over the attributes; the margin counts with the mean of its terms."""
+    terms: tuple[TermAgreement, ...]
+
+
+class CategoryAgreement(Record):
+    """BI-RADS category against the radiologist's, which the reader predicts as an ordered quantity."""
+
+    levels: tuple[str, ...]
+    """In order; "4" holds 4A, 4B and 4C where the truth has no letter."""
+    lesions: int
+    kappa: Estimate | None
+    """Quadratic weights (Cohen 1968)."""
+    accuracy: float
+    within_one: float
+    """Share at most one level apart."""
+    table: tuple[tuple[int, ...], ...]
+    """Lesions by level given (rows) and predicted (columns)."""
+
+
+class SetCoverage(Record):
+    """Conformal category sets against the radiologist's category."""
+
+    lesions: int
+    covered: Estimate
+    """Share of the sets that hold it; a plain 4 counts as held by any of 4A, 4B and 4C."""
+    mean_size: float
+    """Categories a set."""
 
 
 class TimePerImage(Record):
@@ -64,6 +128,25 @@ class TimePerImage(Record):
 
     median_ms: float
     p95_ms: float
+
+
+class ReaderResult(Record):
+    """The lesion reader on the largest outline of each image."""
+
+    outlines: Literal["automatic", "true"]
+    lesions: int
+    """Images judged."""
+    without_outline: int
+    """Images with a lesion and nothing outlined, which the reader could not judge: only `malignancy` counts them."""
+    malignancy: Malignancy | None
+    """Where nothing is outlined by the class of the whole frame."""
+    descriptors: DescriptorAgreement | None
+    category: CategoryAgreement | None
+    """At the four levels 2, 3, 4, 5 that all data sets have."""
+    category_with_letters: CategoryAgreement | None
+    """At the six levels 2, 3, 4A, 4B, 4C, 5, over the data sets that never give a plain 4."""
+    coverage: SetCoverage | None
+    time: TimePerImage
 
 
 class GroupResult(Record):
@@ -86,7 +169,22 @@ class GroupResult(Record):
     detection: LesionDetection | None
     normal: NormalImages | None
     malignancy: Malignancy | None
+    """As it is shown to the user: by the lesion reader on the automatic outline where there was a reader, else by the
+    outline network."""
     time: TimePerImage
+    lesion_dice: Distribution | None = None
+    """Over lesions that an outline matches, the mean of an image's lesions being one number; lesions that none matches
+    are in `detection`."""
+    dice_below_half: int | None = None
+    """Images with lesions whose Dice is below 0.5; None in version 1.0."""
+    dice_histogram: tuple[int, ...] = ()
+    """Images with lesions by Dice, twenty bins from 0 to 1."""
+    outline_malignancy: Malignancy | None = None
+    """By the outline network, where a lesion reader gives `malignancy`."""
+    reader: ReaderResult | None = None
+    """On the automatic outlines."""
+    reader_on_truth: ReaderResult | None = None
+    """On the true outlines, as if a radiologist had corrected every one."""
 
 
 class LeftOut(Record):
@@ -95,16 +193,18 @@ class LeftOut(Record):
     line: int
     image: str
     reason: str
-    scores_missing: Literal["all", "masks"]
+    scores_missing: Literal["all", "masks", "descriptors"]
 
 
 class Evaluation(Record):
     """A model against a manifest."""
 
-    schema_version: Literal["1.0"] = METRICS_VERSION
+    schema_version: Literal["1.1"] = METRICS_VERSION
     created: str | None = None
     software: str | None = None
     model: ModelUsed | None = None
+    reader: ModelUsed | None = None
+    """The lesion reader, if one took part."""
     seed: int
     replicates: int
     folds: tuple[int, ...] | None
@@ -119,4 +219,6 @@ class Evaluation(Record):
     overall: GroupResult
     datasets: tuple[GroupResult, ...]
     subgroups: dict[str, tuple[GroupResult, ...]]
-    """By column of the manifest (device, birads): one result for each of its values."""
+    """By name (device, pathology, size, area, birads, age, or another column of the manifest): one result for each of
+    its values. `size` is the longest axis in mm where the spacing is known; `area`, for the others, the third of the
+    images by share of the frame."""

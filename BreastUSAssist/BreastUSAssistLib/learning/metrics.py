@@ -107,6 +107,58 @@ def sensitivity_at_specificity(
     return _ratio(found, np.where(negative.sum(axis=1) > 0, positive.sum(axis=1), 0))
 
 
+def specificity_at_sensitivity(
+    score: np.ndarray, malignant: np.ndarray, weights: np.ndarray | None = None, sensitivity: float = 0.95
+) -> np.ndarray:
+    """Largest specificity of any threshold "score >= t" whose sensitivity is at least `sensitivity`.
+
+    As `sensitivity_at_specificity`, no interpolation. float, (replicates,), or (1,) without weights; NaN where one
+    class is missing.
+    """
+    positive, negative = _class_weights(score, malignant, weights)
+    above = np.flip(np.cumsum(np.flip(positive, axis=1), axis=1), axis=1)
+    enough = above >= sensitivity * positive.sum(axis=1, keepdims=True) - 1e-9
+    below = np.cumsum(negative, axis=1) - negative
+    spared = np.where(enough, below, 0).max(axis=1)
+    return _ratio(spared, np.where(positive.sum(axis=1) > 0, negative.sum(axis=1), 0))
+
+
+def roc_points(score: np.ndarray, malignant: np.ndarray) -> np.ndarray:
+    """Corners of the empirical ROC curve from (0, 0) to (1, 1): float (points, 2), 1 - specificity and sensitivity.
+
+    Points on a straight line between two others are left out. Empty where one class is missing.
+    """
+    positive, negative = (part[0] for part in _class_weights(score, malignant, None))
+    if not positive.sum() or not negative.sum():
+        return np.zeros((0, 2))
+    steps = np.column_stack([negative[::-1] / negative.sum(), positive[::-1] / positive.sum()])
+    points = np.vstack([np.zeros(2), np.cumsum(steps, axis=0)])
+    before, after = np.diff(points[:-1], axis=0), np.diff(points[1:], axis=0)
+    bends = np.abs(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]) > 1e-12
+    return np.minimum(points[np.concatenate([[True], bends, [True]])], 1.0)
+
+
+def calibration_bins(
+    score: np.ndarray, malignant: np.ndarray, bins: int = CALIBRATION_BINS
+) -> list[tuple[float, float, int, float, float]]:
+    """Points of the calibration curve: lower and upper end, images, mean score and share malignant of each bin in use.
+
+    The bins are those of `expected_calibration_error`.
+    """
+    bin_of = np.minimum((np.clip(score, 0, 1) * bins).astype(int), bins - 1)
+    return [
+        (
+            index / bins,
+            (index + 1) / bins,
+            int(inside.sum()),
+            float(score[inside].mean()),
+            float(malignant[inside].mean()),
+        )
+        for index in range(bins)
+        if (inside := bin_of == index).any()
+    ]
+
+
 def expected_calibration_error(
     score: np.ndarray, malignant: np.ndarray, weights: np.ndarray | None = None, bins: int = CALIBRATION_BINS
 ) -> np.ndarray:

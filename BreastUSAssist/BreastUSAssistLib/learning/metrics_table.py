@@ -1,12 +1,8 @@
-"""An evaluation as a table for the terminal, and as metrics.json."""
+"""An evaluation as a table for the terminal."""
 
-import json
 from collections import Counter
-from pathlib import Path
 
-from ..files import write_text
-from ..json_schema import published_schema
-from .evaluation_result import METRICS_VERSION, Distribution, Estimate, Evaluation, GroupResult
+from .evaluation_result import Distribution, Estimate, Evaluation, GroupResult, ReaderResult
 
 _UNKNOWN = "–"
 
@@ -25,18 +21,6 @@ def metrics_table(evaluation: Evaluation) -> str:
     return "\n\n".join(text) + "\n"
 
 
-def write_metrics(path: Path, evaluation: Evaluation) -> None:
-    """Write metrics.json, whole or not at all. Raises OutputError where the folder cannot be written."""
-    content = json.dumps(evaluation.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, content + "\n")
-
-
-def metrics_schema() -> str:
-    """Text of Resources/Schema/metrics-1.0.schema.json."""
-    title = f"BreastUSAssist evaluation, version {METRICS_VERSION}"
-    return published_schema(Evaluation, f"metrics-{METRICS_VERSION}", title)
-
-
 def _column(group: GroupResult) -> list[tuple[str, str]]:
     found, normal, cancer = group.detection, group.normal, group.malignancy
     return [
@@ -44,6 +28,8 @@ def _column(group: GroupResult) -> list[tuple[str, str]]:
         ("patients", _UNKNOWN if group.patients is None else str(group.patients)),
         ("Dice, mean", _mean(group.dice)),
         ("Dice, median", _median(group.dice)),
+        ("images of Dice below 0.5", _UNKNOWN if group.dice is None else str(group.dice_below_half)),
+        ("Dice of matched lesions", _mean(group.lesion_dice)),
         ("IoU, mean", _mean(group.iou)),
         ("IoU, median", _median(group.iou)),
         ("HD95 px, mean", _mean(group.hd95_px, 1)),
@@ -57,14 +43,43 @@ def _column(group: GroupResult) -> list[tuple[str, str]]:
         ("benign, malignant", _UNKNOWN if cancer is None else f"{cancer.benign}, {cancer.malignant}"),
         ("AUC", _estimate(cancer.auc if cancer else None)),
         ("sensitivity at 90 % spec.", _estimate(cancer.sensitivity_at_90_specificity if cancer else None)),
+        ("specificity at 95 % sens.", _estimate(cancer.specificity_at_95_sensitivity if cancer else None)),
         ("ECE (15 bins)", _estimate(cancer.ece if cancer else None)),
         ("Brier", _estimate(cancer.brier if cancer else None)),
+        *(_reader_rows(group) if group.reader or group.reader_on_truth else []),
         ("time ms, median (95th)", f"{group.time.median_ms:.0f} ({group.time.p95_ms:.0f})"),
     ]
 
 
+def _reader_rows(group: GroupResult) -> list[tuple[str, str]]:
+    outline = group.outline_malignancy
+    rows = [("AUC, outline network", _estimate(outline.auc if outline else None))]
+    for words, reader in (("", group.reader), (", true outline", group.reader_on_truth)):
+        if words:
+            cancer = reader.malignancy if reader else None
+            rows.append((f"AUC{words}", _estimate(cancer.auc if cancer else None)))
+        rows += [(f"{label}{words}", cell) for label, cell in reader_cells(reader)]
+    return rows
+
+
+def reader_cells(reader: ReaderResult | None) -> list[tuple[str, str]]:
+    """What a lesion reader says beside malignancy: label and value."""
+    descriptors, category, letters, coverage = (
+        (reader.descriptors, reader.category, reader.category_with_letters, reader.coverage)
+        if reader is not None
+        else (None, None, None, None)
+    )
+    return [
+        ("descriptors, mean kappa", _estimate(descriptors.mean_kappa if descriptors else None)),
+        ("category kappa (2 3 4 5)", _estimate(category.kappa if category else None)),
+        ("category kappa (4A 4B 4C)", _estimate(letters.kappa if letters else None)),
+        ("category set covers", _estimate(coverage.covered if coverage else None)),
+        ("categories a set", f"{coverage.mean_size:.2f}" if coverage else _UNKNOWN),
+    ]
+
+
 def _subgroup_header(name: str) -> list[str]:
-    return [name, "images", "Dice, mean", "lesion sensitivity", "AUC", "ECE"]
+    return [name, "images", "Dice, mean", "below 0.5", "lesion sensitivity", "AUC", "ECE"]
 
 
 def _subgroup_line(group: GroupResult) -> list[str]:
@@ -73,6 +88,7 @@ def _subgroup_line(group: GroupResult) -> list[str]:
         group.name,
         str(group.images),
         _mean(group.dice),
+        _UNKNOWN if group.dice is None else str(group.dice_below_half),
         _estimate(found.sensitivity if found else None),
         _estimate(cancer.auc if cancer else None),
         _estimate(cancer.ece if cancer else None),
@@ -93,6 +109,8 @@ def _footnote(evaluation: Evaluation) -> str:
         lines.append(f"{_rows(missing['all'])} left out; the reasons are in the JSON file.")
     if missing["masks"]:
         lines.append(f"{_rows(missing['masks'])} without a score of the masks; the reasons are in the JSON file.")
+    if missing["descriptors"]:
+        lines.append(f"{_rows(missing['descriptors'])} without descriptors; the reasons are in the JSON file.")
     return "\n".join(lines)
 
 

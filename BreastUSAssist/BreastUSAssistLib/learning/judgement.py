@@ -1,0 +1,64 @@
+"""What a lesion reader says of one lesion, as far as an evaluation scores it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ..birads.opinion import LesionOpinion
+from ..birads.risk import judge
+
+if TYPE_CHECKING:
+    from ..model.calibration import Calibration
+
+
+class Judgement(Protocol):
+    """One lesion judged."""
+
+    @property
+    def probability(self) -> float:
+        """Of malignant, calibrated."""
+
+    @property
+    def category_probabilities(self) -> Mapping[str, float]:
+        """Of 2, 3, 4A, 4B, 4C and 5; empty where the reader gives no category."""
+
+    @property
+    def category_set(self) -> Sequence[str]:
+        """Conformal set of the category; empty where it is not calibrated."""
+
+    @property
+    def descriptors(self) -> Mapping[str, Mapping[str, float]]:
+        """Probability of each term, by attribute as in model.reader_outputs; empty where the reader gives none."""
+
+    @property
+    def terms(self) -> Mapping[str, str]:
+        """The chosen term, by attribute."""
+
+
+Judge = Callable[[np.ndarray, list[np.ndarray]], Sequence[Judgement]]
+"""Takes a frame, uint8 (rows, columns), and lesions, bool of the same shape; one judgement a lesion, in their order."""
+
+
+@dataclass(frozen=True)
+class JudgedLesion:
+    """A Judgement."""
+
+    probability: float
+    category_probabilities: Mapping[str, float] = field(default_factory=dict)
+    category_set: Sequence[str] = ()
+    descriptors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    terms: Mapping[str, str] = field(default_factory=dict)
+
+
+def judged(opinion: LesionOpinion, calibration: "Calibration | None") -> JudgedLesion:
+    """A reader network's opinion as it is shown to a user who gives no clinical parameters and no prevalence."""
+    risk = judge(opinion.log_odds, opinion.category_probabilities, calibration)
+    return JudgedLesion(
+        probability=risk.probability,
+        category_probabilities=opinion.category_probabilities,
+        category_set=risk.category_opinion.likely if risk.category_opinion is not None else (),
+        descriptors=opinion.descriptors,
+        terms=opinion.terms,
+    )
