@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from BreastUSAssistLib.errors import InputError
-from BreastUSAssistLib.model.bundle import Bundle, InferenceSettings
+from BreastUSAssistLib.model.bundle import Bundle, OutlineSettings
+from BreastUSAssistLib.model.click_repair import nudged
 from BreastUSAssistLib.model.prompt import Prompt, pixel_of
 from BreastUSAssistLib.model.refiner import MOST_VIEWS, Refiner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SETTINGS = InferenceSettings(
+SETTINGS = OutlineSettings(
     input_size=128,
     outline_threshold=0.5,
     smallest_lesion=0.001,
@@ -23,6 +24,9 @@ SETTINGS = InferenceSettings(
     most_close_ups=4,
     temperature=1.0,
     calibrated_on="nothing",
+    presence_threshold=0.5,
+    rescue_threshold=0.3,
+    band=(0.25, 0.75),
 )
 
 
@@ -107,18 +111,37 @@ def test_a_box_or_a_scribble_means_the_lesion_in_it(prompt):
     assert overlap(found, disk(grey.shape, 200, 300, 40)) > 0.95
 
 
-def test_a_positive_point_that_the_network_denies_gets_a_small_disk():
+def test_a_positive_point_that_the_network_denies_bends_the_outline_about_it_alone():
     grey = frame_with((100, 100, 30))
     lesion = refiner().open(grey).refine(Prompt(((100.0, 100.0), (100.0, 160.0))))
     added = lesion.pixels & ~disk(grey.shape, 100, 100, 32)
-    assert lesion.pixels[100, 160] and 0 < added.sum() < 60
+    assert lesion.pixels[100, 160] and not (added & ~disk(grey.shape, 100, 160, 30)).any()
+
+
+def test_a_click_reaches_about_as_far_as_the_outline_is_away():
+    unsure = np.full((128, 128), -1.0, np.float32)
+    unsure[64:] = 4.0
+    for row in (40, 56):
+        bent = nudged(unsure, [(row, 64)], [])
+        added = (bent > 0) & (unsure < 0)
+        assert bent[row, 64] > 0 and 64 - row < added.any(axis=0).sum() < 6 * (64 - row)
+        assert np.array_equal(nudged(-unsure, [], [(row, 64)]), -bent)
+
+
+def test_a_click_that_the_network_follows_changes_nothing():
+    chance = np.random.default_rng(0)
+    logits = chance.normal(size=(64, 64)).astype(np.float32)
+    inside, outside = np.argwhere(logits > 0)[:5], np.argwhere(logits < 0)[:5]
+    followed = nudged(logits, [tuple(p) for p in inside], [tuple(p) for p in outside])
+    assert np.array_equal(followed, logits) and followed.dtype == np.float32
+    assert np.array_equal(nudged(logits, [(-3, 2), (64, 0)], [(0, 64)]), logits)
 
 
 def test_a_negative_point_is_taken_out_even_in_a_hole_that_was_filled():
     grey = frame_with((100, 100, 30))
     plain = refiner().open(grey).refine(Prompt(((100.0, 85.0),))).pixels
     lesion = refiner().open(grey).refine(Prompt(((100.0, 85.0),), ((100.0, 115.0),))).pixels
-    assert not lesion[100, 115] and 0 < (plain & ~lesion).sum() < 60
+    assert not lesion[100, 115] and 0 < (plain & ~lesion).sum() < plain.sum() / 3
 
 
 def test_holes_are_filled_unless_a_negative_point_made_them():

@@ -7,6 +7,13 @@ from scipy import ndimage
 
 from .prompt import Point, Polyline, Prompt, drawn_lines, pixel_of
 
+NUDGE_WIDTH = 1.8
+"""Standard deviation of a nudge, in distances from the click to the outline."""
+NUDGE_REACH = 0.25
+"""Largest distance to the outline that a nudge goes by, as a share of the square."""
+NUDGE_MARGIN = 1.5
+"""Log-odds by which a nudged click is on its own side of the threshold."""
+
 
 def chosen_parts(inside: np.ndarray, prompt: Prompt) -> np.ndarray:
     """Keep the connected parts (4-neighbours) of the lesion that is meant; holes without a negative point are filled.
@@ -47,6 +54,39 @@ def chosen_parts(inside: np.ndarray, prompt: Prompt) -> np.ndarray:
     ]
     answer[window] = _filled(meant[numbered], negative)
     return answer
+
+
+def nudged(
+    logits: np.ndarray, positive: Sequence[tuple[int, int]], negative: Sequence[tuple[int, int]], threshold: float = 0.0
+) -> np.ndarray:
+    """The network's answer, bent about each click that it goes against.
+
+    A click says more than its own pixel: a reader points at the middle of what is wrong, so about as far as the outline
+    is away, the same holds. The log-odds are raised (or lowered) by a Gaussian about the click, as high as it takes
+    there and as wide as the outline is far; where the network is surer than that, it keeps its say. Clicks that it
+    follows change nothing. That clicks are constraints which the answer has to meet is the idea of BRS (Jang and Kim,
+    CVPR 2019); here without its optimisation.
+
+    Args:
+        logits: of lesion, float32 (size, size).
+        positive: pixels of the square that are lesion; those outside it are passed over.
+        negative: pixels that are not.
+        threshold: logit at which the outline is drawn.
+    """
+    bent = logits - np.float32(threshold)
+    rows, columns = (np.arange(length, dtype=np.float32) for length in bent.shape)
+    for pixels, sign in ((positive, 1.0), (negative, -1.0)):
+        for row, column in pixels:
+            if not (0 <= row < bent.shape[0] and 0 <= column < bent.shape[1]) or bent[row, column] * sign > 0:
+                continue
+            other = np.argwhere(bent * sign > 0)
+            reach = NUDGE_REACH * max(bent.shape)
+            if len(other):
+                reach = min(reach, float(np.hypot(*(other - (row, column)).T).min()))
+            falling = -1 / (2 * (NUDGE_WIDTH * reach) ** 2)
+            shape = np.outer(np.exp(falling * (rows - row) ** 2), np.exp(falling * (columns - column) ** 2))
+            bent = bent + (sign * NUDGE_MARGIN - bent[row, column]) * shape
+    return bent + np.float32(threshold)
 
 
 def obeying(inside: np.ndarray, prompt: Prompt, radius: float) -> np.ndarray:

@@ -15,10 +15,10 @@ import numpy as np
 from ..errors import InputError
 from ..ultrasound.frame import Box
 from .bundle import Bundle
-from .click_repair import chosen_parts, obeying
+from .click_repair import chosen_parts, nudged, obeying
 from .prediction import LesionMask
 from .preprocessing import Letterbox, network_input
-from .prompt import DISK_RADIUS, Point, Prompt, pixel_of, rasterise
+from .prompt import DISK_RADIUS, Point, Prompt, in_square, pixel_of, rasterise
 
 if TYPE_CHECKING:
     from .backends import BackendName, DeviceName, OutlineBackend
@@ -149,7 +149,7 @@ class RefinementSession:
         """A square around `extent` with the bundle's margin, moved to lie within `bounds` and cut where it cannot."""
         if extent is None:
             return bounds
-        margin = self.refiner.bundle.settings.close_up_margin
+        margin = self.refiner.bundle.outline_settings.close_up_margin
         longest = max(extent[2] - extent[0], extent[3] - extent[1])
         least = LEAST_VIEW * max(bounds[2] - bounds[0], bounds[3] - bounds[1])
         side = max(round(longest * (1 + 2 * margin)) + 16, round(least))
@@ -160,10 +160,16 @@ class RefinementSession:
     def _decoded(self, view: Box, prompt: Prompt, spent: "_Spent") -> np.ndarray:
         """Foreground probability of the view: float32, (rows, columns) of the view."""
         features = self._encoded(view, spent)
-        letterbox = Letterbox(view, self.refiner.bundle.settings.input_size)
+        letterbox = Letterbox(view, self.refiner.bundle.outline_settings.input_size)
         with spent.on("decode_ms"):
             outline, _ = self.refiner.backend.decode(features, rasterise(prompt, letterbox)[None])
-            square = 1 / (1 + np.exp(-np.clip(outline[0, 0], -30, 30, dtype=np.float32)))
+            marked = [
+                [(int(row), int(column)) for row, column in np.floor(in_square(points, letterbox) + 0.5)]
+                for points in (prompt.positive_points, prompt.negative_points)
+            ]
+            chance = self.refiner.bundle.outline_settings.outline_threshold
+            logits = nudged(outline[0, 0], *marked, threshold=float(np.log(chance / (1 - chance))))
+            square = 1 / (1 + np.exp(-np.clip(logits, -30, 30, dtype=np.float32)))
             rows, columns = view[2] - view[0], view[3] - view[1]
             return Letterbox((0, 0, rows, columns), letterbox.size).invert(square, (rows, columns))
 
@@ -172,7 +178,7 @@ class RefinementSession:
             self._features.move_to_end(view)
             return self._features[view]
         with (spent or _Spent(self.refiner.clock)).on("features_ms"):
-            square = network_input(Letterbox(view, self.refiner.bundle.settings.input_size).apply(self.grey))
+            square = network_input(Letterbox(view, self.refiner.bundle.outline_settings.input_size).apply(self.grey))
             self._features[view] = self.refiner.backend.encode(square[None, None])
         while len(self._features) > MOST_VIEWS:
             self._features.popitem(last=False)
@@ -181,8 +187,8 @@ class RefinementSession:
     def _answer(self, view: Box, probability: np.ndarray, prompt: Prompt) -> LesionMask:
         top, left, bottom, right = view
         local = _moved(prompt, view)
-        inside = probability >= self.refiner.bundle.settings.outline_threshold
-        radius = DISK_RADIUS * _longest(view) / self.refiner.bundle.settings.input_size
+        inside = probability >= self.refiner.bundle.outline_settings.outline_threshold
+        radius = DISK_RADIUS * _longest(view) / self.refiner.bundle.outline_settings.input_size
         inside = obeying(chosen_parts(inside, local), local, radius)
         pixels = np.zeros(self._shape, bool)
         pixels[top:bottom, left:right] = inside
