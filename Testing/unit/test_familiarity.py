@@ -1,5 +1,6 @@
 """The familiarity score: fitted on training images alone, calibrated on held-out ones, read without extra packages."""
 
+import hashlib
 import json
 import struct
 from dataclasses import replace
@@ -15,10 +16,13 @@ from BreastUSAssistLib.learning.familiarity_fitting import (
     scored_kind,
 )
 from BreastUSAssistLib.learning.unlike_images import made_images, noise_images
+from BreastUSAssistLib.model.bundle import Bundle
 from BreastUSAssistLib.model.familiarity import (
+    FAMILIARITY_FILE,
     Familiarity,
     Unlikeness,
     familiarity_bytes,
+    load_familiarity,
     pooled_features,
     read_familiarity,
 )
@@ -137,6 +141,29 @@ def test_damaged_files_and_other_versions_are_refused(model, tmp_path):
         read_familiarity(path)
     with pytest.raises(ModelError, match="cannot be read"):
         read_familiarity(tmp_path / "none")
+
+
+def test_a_bundle_gives_its_own_model_alone(model, tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "model.safetensors").write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+
+    def bundle_with(content: bytes | None) -> Bundle:
+        files = {"models/model.safetensors": digest}
+        if content is not None:
+            (tmp_path / FAMILIARITY_FILE).write_bytes(content)
+            files[FAMILIARITY_FILE] = hashlib.sha256(content).hexdigest()
+        return Bundle.model_construct(folder=tmp_path, files=files)
+
+    assert load_familiarity(bundle_with(None)) is None
+    mine = load_familiarity(bundle_with(familiarity_bytes(replace(model, encoder=digest))))
+    assert mine is not None and mine.encoder == digest
+    with pytest.raises(ModelError, match="other weights"):
+        load_familiarity(bundle_with(familiarity_bytes(model)))
+    changed = bundle_with(familiarity_bytes(replace(model, encoder=digest)))
+    (tmp_path / FAMILIARITY_FILE).write_bytes(familiarity_bytes(model))
+    with pytest.raises(ModelError):
+        load_familiarity(changed)
 
 
 def test_gates_warn_then_stop(model):

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import BreastUSAssistError, InputError, UsageError
 from ..files import write_bytes
 from ..model.bundle import Bundle, load_bundle
-from ..model.familiarity import FEATURE_LEVEL, Familiarity, familiarity_bytes, pooled_features
+from ..model.familiarity import ENCODER_FILE, FEATURE_LEVEL, Familiarity, familiarity_bytes, pooled_features
 from ..model.preprocessing import Letterbox, network_input
 from ..ultrasound.frame import Clip, SourceReference, UltrasoundFrame
 from ..ultrasound.reading import open_clips
@@ -131,7 +131,7 @@ def torch_encoder(bundle: Bundle) -> Encode:
     from ..model.network import LesionNet
 
     network = LesionNet(**bundle.network_arguments())
-    state = load_file(str(bundle.checked("models/model.safetensors")))
+    state = load_file(str(bundle.checked(ENCODER_FILE)))
     prefix = "encoder."
     encoder = network.encoder
     encoder.load_state_dict({n.removeprefix(prefix): v.float() for n, v in state.items() if n.startswith(prefix)})
@@ -195,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bundle = load_bundle(options.model)
         encode, size = torch_encoder(bundle), bundle.settings.input_size
         frames, folds = _manifest_frames(options, options.folds)
-        sha256 = bundle.files["models/model.safetensors"]
+        sha256 = bundle.files[ENCODER_FILE]
         model = fit_familiarity(pooled_of(frames, encode, size), folds, encoder=sha256)
         familiar = pooled_of(_manifest_frames(options, options.held_out)[0], encode, size)
         results = [scored_kind("held-out breast", model, familiar, familiar)]

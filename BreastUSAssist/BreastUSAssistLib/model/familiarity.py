@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FEATURE_LEVEL = 3
 """Place, among the encoder's five maps, of the one that is pooled: stride 16, 112 channels."""
 FAMILIARITY_FILE = "models/familiarity.safetensors"
+ENCODER_FILE = "models/model.safetensors"
 FORMAT = "familiarity 1.0"
 UNUSUAL_PERCENTILE = 99.0
 """Above this percentile of held-out training images, an image is doubtful."""
@@ -107,10 +108,18 @@ def pooled_features(feature: np.ndarray, letterbox: Letterbox) -> np.ndarray:
 
 
 def load_familiarity(bundle: "Bundle") -> Familiarity | None:
-    """The bundle's familiarity model; None in a bundle without one. Raises ModelError where it is damaged."""
+    """The bundle's familiarity model; None in a bundle without one.
+
+    Raises:
+        ModelError: it is damaged, or was fitted to the features of other weights.
+    """
     if FAMILIARITY_FILE not in bundle.files:
         return None
-    return read_familiarity(bundle.checked(FAMILIARITY_FILE))
+    path = bundle.checked(FAMILIARITY_FILE)
+    model = read_familiarity(path)
+    if model.encoder != bundle.files.get(ENCODER_FILE):
+        raise ModelError(f"{path} was fitted to other weights; fit it again to {bundle.folder / ENCODER_FILE}.")
+    return model
 
 
 def read_familiarity(path: Path) -> Familiarity:
