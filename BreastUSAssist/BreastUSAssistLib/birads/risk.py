@@ -67,7 +67,7 @@ def judge(
 
     Args:
         log_odds: raw, of malignant, from the reader network.
-        categories: its probabilities of 2, 3, 4A, 4B, 4C and 5.
+        categories: its probabilities of 2, 3, 4A, 4B, 4C and 5; none where it gives no category.
         calibration: of the network's bundle; None leaves the probability uncalibrated and the rest out.
         clinical: what is known of the patient.
         prevalence: share of malignant among the lesions at the site.
@@ -77,7 +77,7 @@ def judge(
         UsageError: a prevalence without a calibration, or not above 0 and below 1.
         ModelError: the network's numbers are not usable.
     """
-    opinion = None if categories is None else category_opinion(categories, calibration)
+    opinion = category_opinion(categories, calibration) if categories else None
     if calibration is None:
         if prevalence is not None:
             raise UsageError("A site prevalence needs a model with a calibration; leave --prevalence out.")
