@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from BreastUSAssistLib.birads.analysis import Analysis, Gate, Spacing
+from BreastUSAssistLib.birads.analysis import Analysis, AnalysisSettings, Gate, Spacing
+from BreastUSAssistLib.birads.lesion import CategoryOpinion, Contribution, SitePrevalence
 from BreastUSAssistLib.service import report_pictures
 from BreastUSAssistLib.service.analysis_file import read_analysis
 from BreastUSAssistLib.service.report import BANNER, KeyPicture, draw_overlay, report_html, write_report
@@ -21,6 +22,21 @@ from hypothesis import strategies as st
 from PIL import Image
 
 STORED = read_analysis(Path(__file__).parent / "data" / "analysis-1.0.json")
+READ = {
+    "image_probability": 0.31,
+    "image_interval": (0.22, 0.4),
+    "combined_probability": 0.52,
+    "combined_interval": (0.4, 0.66),
+    "clinical": (Contribution(parameter="age_years", words="age 62 years", log_odds=0.9),),
+    "category_opinion": CategoryOpinion(
+        probabilities={"2": 0.0, "3": 0.1, "4A": 0.3, "4B": 0.4, "4C": 0.2, "5": 0.0},
+        quantity=2.7,
+        likeliest="4B",
+        likely=("4A", "4B", "4C"),
+        level=0.9,
+    ),
+}
+"""What a reader network adds to an assessment."""
 VOID = {"meta", "link", "img", "br", "path", "line", "rect", "circle", "polyline"}
 
 
@@ -271,6 +287,55 @@ def test_a_probability_that_is_not_calibrated_says_so():
     text = Page(report_html(still(lesions=(lesion.model_copy(update={"assessment": assessment}),)), [])).text
     assert "Not calibrated: a score to rank by, not a chance." in text
     assert "Calibrated on held-out" not in text
+
+
+def read_lesion(**changes):
+    lesion = still().lesions[0]
+    assessment = lesion.assessment.model_copy(update={**READ, **changes})
+    return lesion.model_copy(update={"assessment": assessment, "outline_band_px": 3.0, "outline_uncertain_share": 0.25})
+
+
+def test_image_and_clinical_parameters_stand_side_by_side_with_the_set_and_the_band():
+    page = Page(report_html(still(lesions=(read_lesion(),)), [KeyPicture(frame(), labels(), 1, (1,))]))
+    text = page.text.replace("\u00a0", " ")
+    for words in ("Image alone 31 % 22 % to 40 %", "Image and clinical parameters 52 % 40 % to 66 %"):
+        assert words in text
+    assert "category 4A to 4C in 90% of cases; the middle of it is 4B" in text
+    assert "reaches about 0.3 mm to either side, and along 25 % of its length much farther" in text
+    assert "Tinted" not in text, "no probability map was given"
+    classes = [value for tag, name, value in page.attributes if (tag, name) == ("li", "class")]
+    assert [value for value in classes if value and "likely" in value] == ["likely", "chosen likely", "likely"]
+    assert "About a third of the lesions in the training sets" in text
+
+
+def test_a_site_prevalence_is_told_in_place_of_the_warning_and_beside_the_unshifted_probability():
+    shifted = SitePrevalence(site=0.01, training=0.33, image_probability=0.009, combined_probability=0.021)
+    lesion = read_lesion(prevalence=shifted, probability_malignant=0.021, interval=(0.013, 0.037))
+    text = Page(report_html(still(lesions=(lesion,), settings=AnalysisSettings(prevalence=0.01)), [])).text
+    text = text.replace("\u00a0", " ")
+    for words in ("2.1 % (95 % interval 1.3 % to 3.7 %)", "at this site 0.9 %", "at this site 2.1 %", "52 %"):
+        assert words in text
+    assert "counts on 1 % of the lesions at this site being malignant" in text
+    assert "Malignant at this site 1 %" in text
+    before_limits = text.split("Limits")[0]
+    assert "About a third of the lesions" not in before_limits
+
+
+def test_both_models_are_named_and_a_present_rim_says_what_is_present():
+    reader = STORED.model.model_copy(update={"name": "reads-lesions", "sha256": "f" * 64})
+    lesion = still().lesions[0]
+    rim = lesion.descriptors[0].model_copy(
+        update={"attribute": "echogenic_rim", "label": "Present", "origin": "model", "because": "seen"}
+    )
+    lesions = tuple(lesion.model_copy(update={"descriptors": (rim,), "number": n}) for n in (1, 2))
+    text = Page(report_html(still(models=(STORED.model, reader), lesions=lesions), [])).text
+    for words in (
+        "Model that outlined",
+        "Model that read the lesions reads-lesions",
+        "f" * 64,
+        "Echogenic rim present",
+    ):
+        assert words in text
 
 
 def test_no_millimetres_without_calibration():
