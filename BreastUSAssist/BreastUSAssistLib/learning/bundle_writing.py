@@ -1,11 +1,8 @@
 """A trained network as a MONAI bundle: weights without pickles, configs, metadata, and the SHA-256 of every file."""
 
 import json
-import logging
 import platform
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -13,196 +10,226 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from safetensors.torch import save
+from torch import Tensor, nn
 
-from ..errors import BreastUSAssistError
-from ..files import written_whole
-from ..model.bundle import InferenceSettings, load_bundle, write_sums
+from ..files import write_bytes, write_text
+from ..model.bundle import INFERENCE, METADATA, NETWORKS, WEIGHTS, OutlineSettings, ReaderSettings, write_sums
+from ..model.bundle_settings import BundleSettings
 from ..model.network import LesionNet
-from ..model.predictor import Predictor, open_predictor
-from .calibration import fit_temperature
-from .manifest import ManifestRow, load_image
+from .onnx_export import export_outline, export_reader, round_weights
 from .training import TrainingOptions
 
-OUTLINE_THRESHOLD = 0.5
-SMALLEST_LESION = 0.002
-SMALLEST_CONFIDENCE = 0.65
-CLOSE_UP_MARGIN = 0.5
-MOST_CLOSE_UPS = 3
+INTENDED_USE = "Research use only, not for diagnosis. Drafts for a reader to check."
+DATA_SOURCE = "BUS-BRA, BUSI and BrEaST-Lesions-USG; see docs/README.md for citations"
+REFERENCES = (
+    "Gomez-Flores et al., BUS-BRA, Medical Physics 2024",
+    "Al-Dhabyani et al., Data in Brief 28:104863, 2020",
+    "Pawlowska et al., Scientific Data 2024",
+)
+_SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
+_OUTLINE_TASK = (
+    "Outline lesions in breast ultrasound, follow a reader's prompts, and tell frames without a lesion apart"
+)
+_OUTLINE_DESCRIPTION = (
+    "FlexibleUNet with an EfficientNet-Lite0 encoder, a class head that pools where it outlines, and an encoder of "
+    "clicks, boxes and previous masks."
+)
+_READER_TASK = "Judge one outlined lesion of breast ultrasound: malignancy, BI-RADS category and descriptors"
+_READER_DESCRIPTION = "EfficientNet-Lite0 on the grey levels and mask of one lesion, with its measures beside."
 
 
-def rounded_state(network: LesionNet) -> dict[str, Tensor]:
-    """State with convolution and linear weights in half precision, which halves the file; norms stay in float32.
-
-    The network itself is set to the rounded values, so that every back end runs the same numbers.
-    """
-    state = {
-        name: (value.half() if value.ndim > 1 else value).contiguous() for name, value in network.state_dict().items()
-    }
-    network.load_state_dict({name: value.float() for name, value in state.items()})
-    return state
-
-
-def malignancy_log_odds(
-    predictor: Predictor, rows: Sequence[ManifestRow], progress: Callable[[int, int], None]
-) -> np.ndarray:
-    """Log-odds (rows,) of malignant against benign, as the predictor gives them; NaN for rows that cannot be read."""
-    log_odds = np.full(len(rows), np.nan)
-    for index, row in enumerate(rows):
-        progress(index, len(rows))
-        try:
-            probability = predictor.predict(load_image(row)).malignant_given_lesion
-        except BreastUSAssistError:
-            continue
-        log_odds[index] = np.log(probability) - np.log1p(-probability)
-    return log_odds
-
-
-def write_bundle(
+def write_outline_bundle(
     folder: Path,
     name: str,
     bundle_version: str,
     network: LesionNet,
-    options: TrainingOptions,
-    validation: Sequence[ManifestRow],
+    settings: OutlineSettings,
     *,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    card: str,
+    training: TrainingOptions | Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    extra_files: Mapping[str, bytes] | None = None,
     today: date | None = None,
-) -> InferenceSettings:
-    """Write the bundle; the temperature is fitted on the benign and malignant rows of `validation`.
+) -> None:
+    """Write an outline bundle. Weights of `network` are rounded to float16 in place.
 
-    The bundle is first written without calibration and run as it will be run, so that what is calibrated is what is
-    shipped.
+    Args:
+        folder: of the bundle; files that are there are replaced.
+        name: of the bundle.
+        bundle_version: such as 1.0.0.
+        network: trained.
+        settings: chosen and calibrated by the caller.
+        card: Markdown of docs/README.md.
+        training: options for configs/train.json.
+        metadata: entries that are added to configs/metadata.json or replace those there.
+        extra_files: content by path relative to the folder, such as models/familiarity.safetensors.
+        today: date for the changelog.
+
+    Raises:
+        OutputError: the folder cannot be written.
     """
-    from safetensors.torch import save_file
-
-    for part in ("configs", "models", "docs"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+    image, square = _image(settings.input_size, 1), [settings.input_size, settings.input_size]
+    described = {
+        "task": _OUTLINE_TASK,
+        "description": _OUTLINE_DESCRIPTION,
+        "network_data_format": {
+            "inputs": {"image": {**image, "channel_def": {"0": "grey"}}},
+            "outputs": {
+                "pred": {**_logits({"0": "lesion"}), "type": "image", "spatial_shape": square},
+                "classes": _logits({"0": "normal", "1": "benign", "2": "malignant"}),
+            },
+        },
+    }
+    arguments = {
+        "in_channels": 1,
+        "classes": 3,
+        "backbone": network.backbone,
+        "decoder_channels": _decoder_channels(network),
+    }
     network = network.cpu().eval()
-    save_file(rounded_state(network), folder / "models" / "model.safetensors", {"format": "pt"})
-    _write_onnx(folder / "models" / "model.onnx", network, options.input_size)
-    _write_json(folder / "configs" / "inference.json", _inference(network, options))
-    _write_json(folder / "configs" / "train.json", _train(options))
-
-    def write_settings(settings: InferenceSettings) -> None:
-        content = _metadata(name, bundle_version, settings, today or date.today())
-        _write_json(folder / "configs" / "metadata.json", content)
-        write_sums(folder)
-
-    uncalibrated = InferenceSettings(
-        input_size=options.input_size,
-        outline_threshold=OUTLINE_THRESHOLD,
-        smallest_lesion=SMALLEST_LESION,
-        smallest_confidence=SMALLEST_CONFIDENCE,
-        close_up_margin=CLOSE_UP_MARGIN,
-        most_close_ups=MOST_CLOSE_UPS,
-        temperature=1.0,
-        calibrated_on="",
-    )
-    write_settings(uncalibrated)
-    rows = [row for row in validation if row.pathology in ("benign", "malignant") and row.problem is None]
-    log_odds = malignancy_log_odds(open_predictor(load_bundle(folder), device="cpu"), rows, progress)
-    known = np.isfinite(log_odds)
-    malignant = np.array([row.pathology == "malignant" for row in rows])[known]
-    folds = ", ".join(map(str, options.validation_folds))
-    settings = uncalibrated.model_copy(
-        update={
-            "temperature": round(fit_temperature(log_odds[known], malignant), 4),
-            "calibrated_on": f"{known.sum()} lesion images of fold {folds}, {malignant.mean():.0%} malignant",
-        }
-    )
-    write_settings(settings)
-    return settings
+    state = round_weights(network)
+    export_outline(network, folder / "models", settings.input_size)
+    run = "$main(['analyze'] + list(@inputs) + ['--out', @output_dir, '--model', @bundle_root])"
+    config = {**_inference("outline", arguments), "inputs": [], "output_dir": "eval", "run": [run]}
+    content = {**_metadata(name, bundle_version, settings, today), **described, **(metadata or {})}
+    _write(folder, state, config, _training_config(training), content, card, extra_files)
 
 
-def _write_onnx(path: Path, network: LesionNet, size: int) -> None:
-    example = torch.zeros(2, 1, size, size)
-    batch = torch.export.Dim("batch", min=1, max=64)
-    with _quiet_exporter():
-        program = torch.onnx.export(
-            network,
-            (example,),
-            input_names=["image"],
-            output_names=["outline", "classes"],
-            dynamic_shapes=({0: batch},),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-    assert program is not None, "the dynamo exporter returns a program"
-    model = program.model_proto
-    # The exporter writes the call stack of every node, with the paths of the machine, into its metadata.
-    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
-        part.ClearField("metadata_props")
-        part.ClearField("doc_string")
-    with written_whole(path) as beside:
-        beside.write_bytes(model.SerializeToString())
+def write_reader_bundle(
+    folder: Path,
+    name: str,
+    bundle_version: str,
+    network: nn.Module,
+    settings: ReaderSettings,
+    *,
+    card: str,
+    network_arguments: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    extra_files: Mapping[str, bytes] | None = None,
+    today: date | None = None,
+) -> None:
+    """Write a reader bundle; see `write_outline_bundle`.
+
+    Args:
+        folder: see there, as all that is not named here.
+        name: see there.
+        bundle_version: see there.
+        network: a trained ReaderNet.
+        settings: its `measures` and `outputs` in the network's order.
+        card: see there.
+        network_arguments: of the network's constructor, beside `measures`.
+        training: content of configs/train.json.
+        metadata: see there.
+        extra_files: see there; `configs/calibration.json`, for one.
+        today: see there.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    network = network.cpu().eval()
+    state = round_weights(network)
+    export_reader(network, folder / "models", settings.input_size, len(settings.measures))
+    image = {**_image(settings.input_size, 2), "channel_def": {"0": "grey", "1": "mask of the lesion"}}
+    measures = {**_logits(_numbered(settings.measures)), "format": "measures; NaN where missing"}
+    described = {
+        "task": _READER_TASK,
+        "description": _READER_DESCRIPTION,
+        "network_data_format": {
+            "inputs": {"image": image, "measures": measures},
+            "outputs": {attribute: _logits(_numbered(terms)) for attribute, terms in settings.outputs.items()},
+        },
+    }
+    arguments = {"measures": len(settings.measures), **(network_arguments or {})}
+    config = {
+        **_inference("reader", arguments),
+        "image": f"$torch.zeros(1, 2, {settings.input_size}, {settings.input_size}, device=@device)",
+        "measures": f"$torch.full((1, {len(settings.measures)}), float('nan'), device=@device)",
+        "run": ["$print({name: value.tolist() for name, value in @network(@image, @measures).items()})"],
+    }
+    content = {**_metadata(name, bundle_version, settings, today), **described, **(metadata or {})}
+    _write(folder, state, config, dict(training or {}), content, card, extra_files)
 
 
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Keep back what the exporter says of packages that are not needed and of its own deprecated calls."""
-    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        logger.setLevel(level)
+def _write(
+    folder: Path,
+    state: Mapping[str, Tensor],
+    inference: Mapping[str, Any],
+    training: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    card: str,
+    extra_files: Mapping[str, bytes] | None,
+) -> None:
+    write_bytes(folder / WEIGHTS, save(dict(state), {"format": "pt"}))
+    _write_json(folder / INFERENCE, inference)
+    _write_json(folder / "configs/train.json", training)
+    _write_json(folder / METADATA, metadata)
+    write_text(folder / "docs/README.md", card if card.endswith("\n") else card + "\n")
+    for relative, content in (extra_files or {}).items():
+        write_bytes(folder / relative, content)
+    write_sums(folder)
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def _metadata(name: str, bundle_version: str, settings: InferenceSettings, today: date) -> dict[str, Any]:
-    image = {
+def _decoder_channels(network: LesionNet) -> list[int]:
+    """Channels that each block of the decoder gives, coarsest first: those of the convolution before its last norm."""
+    return [block.convs.conv_1.conv.out_channels for block in network.decoder.blocks]
+
+
+def _image(size: int, channels: int) -> dict[str, Any]:
+    return {
         "type": "image",
         "format": "ultrasound grey levels",
-        "num_channels": 1,
-        "spatial_shape": [settings.input_size, settings.input_size],
+        "num_channels": channels,
+        "spatial_shape": [size, size],
         "dtype": "float32",
         "value_range": [-127 / 128, 1],
         "is_patch_data": False,
-        "channel_def": {"0": "grey"},
     }
-    outline = {**image, "format": "logits", "value_range": [], "channel_def": {"0": "lesion"}}
-    classes = {**outline, "type": "probabilities", "spatial_shape": [], "num_channels": 3}
+
+
+def _logits(channels: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json",
+        "type": "probabilities",
+        "format": "logits",
+        "num_channels": len(channels),
+        "spatial_shape": [],
+        "dtype": "float32",
+        "value_range": [],
+        "is_patch_data": False,
+        "channel_def": dict(channels),
+    }
+
+
+def _numbered(names: tuple[str, ...]) -> dict[str, str]:
+    return {str(index): name for index, name in enumerate(names)}
+
+
+def _metadata(name: str, bundle_version: str, settings: BundleSettings, today: date | None) -> dict[str, Any]:
+    return {
+        "schema": _SCHEMA,
         "version": bundle_version,
-        "changelog": {bundle_version: f"trained {today.isoformat()}"},
+        "changelog": {bundle_version: f"trained {(today or date.today()).isoformat()}"},
         "monai_version": version("monai"),
         "pytorch_version": torch.__version__.split("+", maxsplit=1)[0],
         "numpy_version": np.__version__,
         "required_packages_version": {"safetensors": version("safetensors"), "python": platform.python_version()},
         "name": name,
-        "task": "Outline lesions in breast ultrasound and tell normal, benign and malignant frames apart",
-        "description": "FlexibleUNet with an EfficientNet-Lite0 encoder and a class head that pools where it outlines.",
         "authors": "The BreastUSAssist contributors",
         "copyright": "Copyright (c) The BreastUSAssist contributors",
-        "intended_use": "Research use only, not for diagnosis. Drafts for a reader to check.",
-        "data_source": "BUS-BRA, BUSI and BrEaST-Lesions-USG; see docs/README.md for citations",
+        "intended_use": INTENDED_USE,
+        "data_source": DATA_SOURCE,
         "data_type": "grey 8-bit images",
-        "references": [
-            "Gomez-Flores et al., BUS-BRA, Medical Physics 2024",
-            "Al-Dhabyani et al., Data in Brief 28:104863, 2020",
-            "Pawlowska et al., Scientific Data 2024",
-        ],
-        "network_data_format": {
-            "inputs": {"image": image},
-            "outputs": {
-                "pred": outline,
-                "classes": {**classes, "channel_def": {"0": "normal", "1": "benign", "2": "malignant"}},
-            },
-        },
-        "inference": settings.model_dump(),
+        "references": list(REFERENCES),
+        "inference": settings.model_dump(mode="json"),
     }
 
 
-def _inference(network: LesionNet, options: TrainingOptions) -> dict[str, Any]:
+def _inference(kind: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "imports": [
             "$import torch",
@@ -213,25 +240,21 @@ def _inference(network: LesionNet, options: TrainingOptions) -> dict[str, Any]:
         "bundle_root": ".",
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         "weights": "$Path(@bundle_root) / 'models' / 'model.safetensors'",
-        "network_def": {
-            "_target_": "BreastUSAssistLib.model.network.LesionNet",
-            "in_channels": 1,
-            "classes": 3,
-            "backbone": network.backbone,
-            "decoder_channels": list(options.decoder_channels),
-        },
-        "state": "${name: value.float() for name, value in load_file(str(@weights)).items()}",
+        "network_def": {"_target_": NETWORKS[kind], **arguments},
+        "state": (
+            "${name: value.float() if value.is_floating_point() else value "
+            "for name, value in load_file(str(@weights)).items()}"
+        ),
         "load": "$@network_def.load_state_dict(@state)",
         "network": "$@network_def.to(@device).eval()",
         "inferer": {"_target_": "SimpleInferer"},
-        "inputs": [],
-        "output_dir": "eval",
         "initialize": ["$@load", "$@network"],
-        "run": ["$main(['analyze'] + list(@inputs) + ['--out', @output_dir, '--model', @bundle_root])"],
     }
 
 
-def _train(options: TrainingOptions) -> dict[str, Any]:
+def _training_config(training: TrainingOptions | Mapping[str, Any] | None) -> dict[str, Any]:
+    if not isinstance(training, TrainingOptions):
+        return dict(training or {})
     return {
         "imports": ["$from pathlib import Path", "$from BreastUSAssistLib.learning import manifest, training"],
         "manifest": "manifest.csv",
@@ -239,7 +262,7 @@ def _train(options: TrainingOptions) -> dict[str, Any]:
         "output_dir": "runs/train",
         "options": {
             "_target_": "BreastUSAssistLib.learning.training.TrainingOptions",
-            **options.model_dump(mode="json"),
+            **training.model_dump(mode="json"),
         },
         "run": [
             "$training.train(manifest.read_manifest(Path(@manifest), Path(@root)), @options, Path(@output_dir), "
