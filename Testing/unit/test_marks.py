@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from BreastUSAssistLib.learning.manifest import load_image, read_manifest
 from BreastUSAssistLib.ultrasound.gate_marks import drawn_marks
-from BreastUSAssistLib.ultrasound.marks import inpaint, marks_mask, without_marks
+from BreastUSAssistLib.ultrasound.marks import MOST_PIXELS, inpaint, marks_mask, without_marks
 from BreastUSAssistLib.ultrasound.phantom import render, standard_cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,6 +69,18 @@ def test_harmonic_filling_continues_a_slope():
     mask[20:40, 45:56] = True
     broken = np.where(mask, 255, slope).astype(np.uint8)
     assert np.abs(inpaint(broken, mask).astype(int) - slope).max() <= 4
+
+
+def test_large_frames_are_searched_at_reduced_size(tissue):
+    marked = np.kron(painted(tissue), np.ones((3, 3), np.uint8))
+    assert marked.size > MOST_PIXELS
+    drawn = np.kron(painted(tissue) != tissue, np.ones((3, 3), bool))
+    found = marks_mask(marked)
+    assert found.shape == marked.shape
+    assert np.mean(found[drawn]) > 0.8
+    hole = np.zeros(marked.shape, bool)
+    hole[100:700, 100:500] = True
+    assert np.array_equal(inpaint(marked, hole)[~hole], marked[~hole])
 
 
 @given(arrays(np.uint8, (12, 15)), arrays(bool, (12, 15)))

@@ -28,13 +28,17 @@ LARGEST_LETTER = 160
 """Pixels of one dot or letter."""
 LARGEST_PART = 0.004
 """Share of the frame that one mark may fill; a larger bright part is tissue or the edge of a window."""
-_MOST_SWEEPS = 60
-_MOST_UPDATES = 40_000_000
-"""Pixel updates of the diffusion in all, which bounds its time."""
+MOST_PIXELS = 1 << 21
+"""Frames with more are searched at reduced size: their strokes are as much thicker."""
+_MOST_SWEEPS = 30
+_MOST_UPDATES = 20_000_000
+"""Pixel updates of the diffusion at one level, which bounds its time."""
 
 
 def marks_mask(grey: np.ndarray) -> np.ndarray:
     """Pixels of burnt-in marks and their soft rims: bool (rows, columns) from uint8 (rows, columns)."""
+    if grey.size > MOST_PIXELS:
+        return _enlarged_marks(grey)
     from scipy import ndimage
 
     found = np.zeros(grey.shape, bool)
@@ -56,40 +60,26 @@ def marks_mask(grey: np.ndarray) -> np.ndarray:
     return ndimage.binary_dilation(found, np.ones((3, 3)), iterations=2) if found.any() else found
 
 
+def _enlarged_marks(grey: np.ndarray) -> np.ndarray:
+    from PIL import Image
+
+    rows, columns = grey.shape
+    factor = int(np.ceil((grey.size / MOST_PIXELS) ** 0.5))
+    small = Image.fromarray(np.ascontiguousarray(grey)).reduce(factor)
+    found = Image.fromarray(marks_mask(np.asarray(small)))
+    return np.asarray(found.resize((columns, rows), Image.Resampling.NEAREST))
+
+
 def inpaint(grey: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Fill `mask`, bool (rows, columns), by harmonic diffusion from its rim; uint8 as `grey`, which stays as it is.
 
-    The mask is peeled from outside in, then the filled pixels are relaxed towards the mean of their four neighbours
-    (Laplace's equation; Bertalmio et al., SIGGRAPH 2000, section 1, call it the simplest inpainting). The work is
-    bounded by a number of pixel updates, so a frame of 4096 x 4096 that is half masked ends, coarsely filled, in time.
-    A frame that is masked all over is returned unchanged.
+    Solves Laplace's equation roughly, from coarse to fine (each level half the size of the one above, relaxed by Jacobi
+    sweeps), so that time grows with the pixels and not with the width of the hole. A frame that is masked all over is
+    returned unchanged.
     """
     if not mask.any() or mask.all():
         return grey.copy()
-    columns = grey.shape[1] + 2
-    values = np.pad(grey.astype(np.float32), 1, mode="edge").ravel()
-    # Pixels outside the frame repeat its edge: they are as unknown as the edge is.
-    unknown = np.pad(mask, 1, mode="edge").ravel()
-    inner = np.pad(mask, 1).ravel()
-    offsets = np.array([-columns, -1, 1, columns])
-    places = np.flatnonzero(inner)
-    around = places[:, None] + offsets
-    waiting = np.arange(len(places))
-    while len(waiting):
-        known = ~unknown[around[waiting]]
-        count = known.sum(axis=1)
-        ready = count > 0
-        if not ready.any():
-            break
-        chosen = waiting[ready]
-        values[places[chosen]] = (values[around[chosen]] * known[ready]).sum(axis=1) / count[ready]
-        unknown[places[chosen]] = False
-        waiting = waiting[~ready]
-    usable = ~unknown[around] & _within(around, grey.shape)
-    weights = usable / np.maximum(usable.sum(axis=1, keepdims=True), 1)
-    for _ in range(min(_MOST_SWEEPS, _MOST_UPDATES // len(places))):
-        values[places] = (values[around] * weights).sum(axis=1)
-    filled = np.rint(values).reshape(grey.shape[0] + 2, columns)[1:-1, 1:-1]
+    filled = np.rint(_filled(grey.astype(np.float32), mask))
     return np.where(mask, np.clip(filled, 0, 255).astype(np.uint8), grey)
 
 
@@ -153,8 +143,26 @@ def _with_letters(grey: np.ndarray, step: np.ndarray, labels: np.ndarray, found:
     return found
 
 
-def _within(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Whether flat indices of a frame padded by one pixel lie in the frame itself."""
-    row, column = np.divmod(places, shape[1] + 2)
-    inside: np.ndarray = (row > 0) & (row <= shape[0]) & (column > 0) & (column <= shape[1])
-    return inside
+def _filled(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Values with `mask` filled, float32; at least one pixel is known."""
+    if not mask.any():
+        return values
+    rows, columns = values.shape
+    even = ((0, rows % 2), (0, columns % 2))
+    known = np.pad((~mask).astype(np.float32), even)
+    totals, counts = (_in_fours(part) for part in (np.pad(values, even) * known, known))
+    coarse = _filled(totals / np.maximum(counts, 1), counts == 0)
+    found = np.where(mask, np.repeat(np.repeat(coarse, 2, 0), 2, 1)[:rows, :columns], values)
+    row, column = np.nonzero(mask)
+    sweeps = min(_MOST_SWEEPS, _MOST_UPDATES // len(row))
+    # A neighbour outside the frame is the pixel itself: nothing flows over the edge.
+    beside = [(np.clip(row + down, 0, rows - 1), np.clip(column + right, 0, columns - 1)) for down, right in _STRAIGHT]
+    for _ in range(sweeps):
+        found[row, column] = sum(found[place] for place in beside) / np.float32(4)
+    return found
+
+
+def _in_fours(values: np.ndarray) -> np.ndarray:
+    """Sums of 2 x 2 pixels."""
+    sums: np.ndarray = values[::2, ::2] + values[1::2, ::2] + values[::2, 1::2] + values[1::2, 1::2]
+    return sums
