@@ -1,9 +1,10 @@
-"""`breastusassist evaluate`: a model scored on images with known truth."""
+"""`breastusassist evaluate`: models scored on images with known truth."""
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from .arguments import (
     add_model_arguments,
     existing_folder,
@@ -14,6 +15,15 @@ from .arguments import (
     subcommand,
     tell,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..birads.analysis import ModelUsed
+    from ..learning.evaluation import Predict, ScoredImages
+    from ..learning.evaluation_result import Evaluation
+    from ..learning.judgement import Judge
+    from ..learning.manifest import ManifestRow
 
 
 def add_to(commands: Any) -> None:
@@ -35,6 +45,26 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--folds", type=folds_of, metavar="1,2,...", help="only these folds (default: all rows)")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N images, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap and of --limit (default: 0)")
+    parser.add_argument(
+        "--reader",
+        type=_reader_folder,
+        metavar="FOLDER",
+        help="bundle of the lesion reader (default: the one that is shipped); `none` for the outline network alone",
+    )
+    parser.add_argument(
+        "--subgroups",
+        type=_names,
+        metavar="NAME,...",
+        help="device, pathology, size, area, birads, age, or other columns of the manifest (default: these six)",
+    )
+    parser.add_argument("--per-image", type=Path, metavar="CSV", help="write ids and scores of every image")
+    parser.add_argument(
+        "--page",
+        type=Path,
+        metavar="PNG|HTML",
+        help="write a page of the worst, best and random predictions; it shows images of the data set",
+    )
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write plots as PNG and SVG (needs matplotlib)")
     add_model_arguments(parser)
 
 
@@ -43,23 +73,33 @@ def run(options: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
     from .. import __version__
-    from ..learning.evaluation import evaluate
+    from ..learning.asked_figures import asked_figures, asked_table
+    from ..learning.evaluation import score_images, summarise
     from ..learning.manifest import read_manifest
     from ..learning.metrics_file import write_metrics
     from ..learning.metrics_table import metrics_table
+    from ..learning.subgroups import SUBGROUPS
     from ..service.analyze import model_used
     from . import BAD_INPUT, DONE
 
+    _check_before_work(options)
     rows = read_manifest(options.manifest, existing_folder(options.root, "--root"))
     predictor = predictor_of(options)
-    evaluation = evaluate(
+    judge, reader_used = _reader(options)
+    scored = score_images(
         rows,
         predictor.predict,
+        judge=judge,
         progress=show_progress,
         seed=options.seed,
         folds=options.folds,
         limit=options.limit,
+    )
+    evaluation = summarise(
+        scored,
+        subgroups=options.subgroups or SUBGROUPS,
         model=model_used(predictor),
+        reader=reader_used,
         software=f"BreastUSAssist {__version__}",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -68,8 +108,72 @@ def run(options: argparse.Namespace) -> int:
         print_json(evaluation.model_dump(mode="json"))
     else:
         print(metrics_table(evaluation))
+        if asked := asked_figures(evaluation):
+            print(asked_table(asked))
     tell(f"written to {options.out}")
+    _write_more(options, rows, predictor.predict, scored, evaluation)
+    for name in options.subgroups or ():
+        if name not in evaluation.subgroups:
+            tell(f"no image has a {name}, so there is no such subgroup; the manifest's columns are the names")
     unread = [left for left in evaluation.left_out if left.scores_missing == "all"]
     for left in unread:
         tell(left.reason)
     return BAD_INPUT if unread else DONE
+
+
+def _write_more(
+    options: argparse.Namespace,
+    rows: "Sequence[ManifestRow]",
+    predict: "Predict",
+    scored: "ScoredImages",
+    evaluation: "Evaluation",
+) -> None:
+    """What was asked for beside the metrics."""
+    if options.per_image:
+        from ..learning.per_image import write_per_image
+
+        write_per_image(options.per_image, scored.scores)
+        tell(f"scores of single images written to {options.per_image}")
+    if options.plots:
+        from ..learning.figures import write_plots
+
+        written = write_plots(options.plots, evaluation)
+        tell(f"{len(written)} plots written to {options.plots}")
+    if options.page:
+        from ..learning.prediction_page import chosen_sections, write_page
+
+        write_page(options.page, chosen_sections(scored.scores, options.seed), rows, predict)
+        tell(f"page of predictions written to {options.page}; it shows images of the data set, so mind their terms")
+
+
+def _check_before_work(options: argparse.Namespace) -> None:
+    """Refuse what would fail only after the long part."""
+    from importlib.util import find_spec
+
+    if options.page and options.page.suffix.lower() not in (".png", ".html"):
+        raise UsageError(f"--page {options.page} is no page that can be written; end its name in .png or .html.")
+    if options.plots and find_spec("matplotlib") is None:
+        raise UsageError("--plots needs matplotlib; run `pip install 'breastusassist[plots]'`.")
+
+
+def _reader(options: argparse.Namespace) -> "tuple[Judge | None, ModelUsed | None]":
+    """The lesion reader as a judge, and which it is; None twice without one."""
+    from ..learning.judgement import reader_judge
+    from ..model.bundle import DEFAULT_BUNDLES, load_bundle, shipped_bundles
+    from ..service.analyze import model_used
+
+    shipped = {path.name for path in shipped_bundles()}
+    if options.reader == "none" or (options.reader is None and DEFAULT_BUNDLES["reader"] not in shipped):
+        return None, None
+    from ..model.lesion_reader import open_lesion_reader
+
+    reader = open_lesion_reader(load_bundle(options.reader, "reader"), options.backend, options.device)
+    return reader_judge(reader), model_used(reader)
+
+
+def _reader_folder(text: str) -> "Path | str":
+    return text if text == "none" else Path(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip().lower() for name in text.split(",") if name.strip())

@@ -165,11 +165,22 @@ def summarise(
         overall=result("all", scores),
         datasets=tuple(result(name, part) for name, part in _by(scores, "dataset", NO_NAME)),
         subgroups={
-            column: tuple(result(name, part, curves=False) for name, part in parts)
+            column: tuple(_subgroup(column, result(name, part, curves=False)) for name, part in parts)
             for column in subgroups
             if (parts := _by(scores, column, None))
         },
     )
+
+
+def _subgroup(column: str, group: GroupResult) -> GroupResult:
+    """The group, without malignancy where it was chosen by that: of one class neither ranking nor calibration tells."""
+    if column != "pathology":
+        return group
+    bare = {
+        name: None if (reader := getattr(group, name)) is None else reader.model_copy(update={"malignancy": None})
+        for name in ("reader", "reader_on_truth")
+    }
+    return group.model_copy(update={"malignancy": None, "outline_malignancy": None, **bare})
 
 
 def _compared_with_each_other(scores: Sequence[ImageScore]) -> list[ImageScore]:

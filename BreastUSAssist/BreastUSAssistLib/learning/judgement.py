@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..birads.measurements import measure
 from ..birads.opinion import LesionOpinion
+from ..birads.reader_measures import reader_measures
 from ..birads.risk import judge
+from ..ultrasound.frame import SourceReference, UltrasoundFrame
 
 if TYPE_CHECKING:
     from ..model.calibration import Calibration
@@ -62,3 +66,25 @@ def judged(opinion: LesionOpinion, calibration: "Calibration | None") -> JudgedL
         descriptors=opinion.descriptors,
         terms=opinion.terms,
     )
+
+
+class Reader(Protocol):
+    """A loaded reader network; model.lesion_reader.LesionReader is one."""
+
+    @property
+    def calibration(self) -> "Calibration | None":
+        """What its log-odds mean."""
+
+    def read(self, grey: np.ndarray, masks: Sequence[np.ndarray], measures: np.ndarray) -> Sequence[LesionOpinion]:
+        """Read lesions of one frame: uint8 (rows, columns), bool masks of its size, float32 (lesions, measures)."""
+
+
+def reader_judge(reader: Reader) -> Judge:
+    """Judge by a reader network, which takes the measures of each outline beside the picture."""
+
+    def judge_lesions(grey: np.ndarray, masks: list[np.ndarray]) -> list[JudgedLesion]:
+        frame = UltrasoundFrame(grey, SourceReference(Path("frame")))
+        measures = np.stack([reader_measures(measure(mask, frame)) for mask in masks])
+        return [judged(opinion, reader.calibration) for opinion in reader.read(grey, masks, measures)]
+
+    return judge_lesions
