@@ -1,0 +1,91 @@
+"""Heads fitted again on out-of-fold predictions: folded into the network they say the same; offsets; agreement."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+pytest.importorskip("monai", reason="MONAI is not installed")
+
+from BreastUSAssistLib.learning.reader_heads import (  # noqa: E402
+    fit_head,
+    fit_offsets,
+    fold_into,
+    kappa,
+    weighted_kappa,
+)
+from BreastUSAssistLib.model.reader_network import ReaderNet  # noqa: E402
+from BreastUSAssistLib.model.reader_outputs import ANY_OF, ONE_OF, OUTPUTS  # noqa: E402
+
+MEASURES = 14
+
+
+def _outputs(count: int, seed: int) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    found = {name: generator.standard_normal((count, columns)) for name, columns in OUTPUTS.items()}
+    return {**found, "malignant": found["malignant"][:, 0]}
+
+
+def _truth(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    one_of = {name: outputs[name].argmax(1).astype(np.float32) for name in ONE_OF}
+    return {**one_of, **{name: (outputs[name] > 0.8).astype(np.float32) for name in ANY_OF}}
+
+
+@torch.no_grad()
+def test_folded_heads_answer_as_the_fitted_ones_do() -> None:
+    torch.manual_seed(1)
+    network = ReaderNet(MEASURES).eval()
+    image, measures = torch.rand(6, 2, 64, 64), torch.randn(6, MEASURES)
+    before = {name: values.numpy() for name, values in network(image, measures).items()}
+    standardised = network.standardised(measures).numpy()
+    seen = _outputs(40, 2)
+    with torch.enable_grad():
+        fitted = {
+            name: fit_head(name, seen, np.random.default_rng(3).standard_normal((40, MEASURES)), truth, 0.01)
+            for name, truth in _truth(seen).items()
+        }
+    fold_into(network, fitted)
+    after = network(image, measures)
+    for name, head in fitted.items():
+        assert np.allclose(after[name].numpy(), head.apply(before, standardised), atol=1e-4), name
+    for name in ("malignant", "category", "embedding"):
+        assert np.array_equal(after[name].numpy(), before[name])
+
+
+def test_a_large_penalty_leaves_the_network_its_answer() -> None:
+    seen = _outputs(30, 4)
+    measures = np.random.default_rng(5).standard_normal((30, MEASURES))
+    head = fit_head("shape", seen, measures, _truth(seen)["shape"], 1e4)
+    assert np.allclose(head.weights[:, :3], np.eye(3), atol=1e-2)
+    assert np.abs(head.weights[:, 3:]).max() < 1e-2
+
+
+def test_unknown_truth_takes_no_part() -> None:
+    seen = _outputs(30, 6)
+    measures = np.random.default_rng(7).standard_normal((30, MEASURES))
+    truth = _truth(seen)["margin"]
+    truth[20:] = -1
+    first = {name: values[:20] for name, values in seen.items()}
+    whole, part = (
+        fit_head("margin", seen, measures, truth, 0.1),
+        fit_head("margin", first, measures[:20], truth[:20], 0.1),
+    )
+    assert np.allclose(whole.weights, part.weights)
+
+
+def test_offsets_find_the_threshold_of_a_rare_term() -> None:
+    seen = _outputs(300, 8)
+    truth = _truth(seen)
+    offsets = fit_offsets(seen, truth)
+    assert offsets["halo"][0] == pytest.approx(-0.8, abs=0.3)
+    before = kappa(seen["halo"][:, 0] > 0, truth["halo"][:, 0] > 0)
+    assert kappa(seen["halo"][:, 0] + offsets["halo"][0] > 0, truth["halo"][:, 0] > 0) > before
+    assert kappa((seen["shape"] + offsets["shape"]).argmax(1), truth["shape"].astype(int)) > 0.9
+
+
+def test_kappa_of_known_tables() -> None:
+    # Cohen 1960: agreement 0.7 with a chance of 0.5.
+    first, second = np.repeat([1, 1, 0, 0], [20, 5, 10, 15]), np.repeat([1, 0, 1, 0], [20, 5, 10, 15])
+    assert kappa(first, second) == pytest.approx(0.4)
+    ranks = np.array([0, 1, 2, 3])
+    assert weighted_kappa(ranks, ranks, 4) == 1
+    assert weighted_kappa(ranks, ranks[::-1].copy(), 4) == pytest.approx(-1)
