@@ -42,6 +42,8 @@ class FramePrediction:
     benign: float
     malignant: float
     """Probabilities of the frame's class, by its largest lesion where it has one; they add up to 1."""
+    embedding: np.ndarray | None = None
+    """What the frame looked like to the network, float32 (channels,): tells how unlike the training images it is."""
 
     @property
     def malignant_given_lesion(self) -> float:

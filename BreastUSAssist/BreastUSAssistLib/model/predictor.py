@@ -1,7 +1,8 @@
 """From a frame to its draft: outline, separate lesions, class probabilities.
 
-Every frame is looked at twice: whole, and then each lesion close up. The outline is the mean of both looks, and the
-class of a lesion comes from both, so that lesions of one frame are judged one by one.
+A still is looked at twice: whole, and then each lesion close up. The outline is the mean of both looks, and the class
+of a lesion comes from both, so that lesions of one frame are judged one by one. The frames of a clip are looked at
+once, which is nearly as good and twice as fast; the frames that matter can be asked for again.
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,8 @@ import numpy as np
 from scipy import ndimage
 
 from ..ultrasound.frame import Box
-from .backends import Backend, BackendName, DeviceName, open_backend
-from .bundle import Bundle, InferenceSettings, load_bundle
+from .backends import BackendName, DeviceName, OutlineBackend, open_outline_backend
+from .bundle import Bundle, OutlineSettings, load_bundle
 from .prediction import FramePrediction, LesionMask
 from .preprocessing import Letterbox, network_input
 
@@ -30,11 +31,19 @@ class _Look:
     """Foreground probability, float32 (size, size)."""
     logits: np.ndarray
     """Of normal, benign and malignant; divided by the temperature."""
+    embedding: np.ndarray
+    """Means of the two coarsest feature maps, float32."""
 
     @property
     def log_odds(self) -> float:
         """Of malignant against benign."""
         return float(self.logits[2] - self.logits[1])
+
+    @property
+    def normal(self) -> float:
+        """Probability that no lesion is shown."""
+        odds = np.exp(self.logits.astype(np.float64) - self.logits.max())
+        return float(odds[0] / odds.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,44 +51,62 @@ class Predictor:
     """A loaded model; `predict` may be called any number of times."""
 
     bundle: Bundle
-    backend: Backend
+    backend: OutlineBackend
+
+    @property
+    def settings(self) -> OutlineSettings:
+        """How the bundle is to be used."""
+        return self.bundle.outline_settings
 
     def predict(self, grey: np.ndarray, tissue: Box | None = None) -> FramePrediction:
         """Draft one frame of uint8 grey (rows, columns), looking at the part `tissue` alone where it is given."""
         return self.predict_batch([grey], [tissue])[0]
 
     def predict_batch(
-        self, greys: Sequence[np.ndarray], tissues: Sequence[Box | None] | None = None
+        self, greys: Sequence[np.ndarray], tissues: Sequence[Box | None] | None = None, *, close_ups: bool = True
     ) -> list[FramePrediction]:
-        """Draft several frames, which may differ in shape, `LARGEST_BATCH` looks at a time."""
-        settings = self.bundle.settings
+        """Draft several frames, which may differ in shape, `LARGEST_BATCH` looks at a time.
+
+        `close_ups` False leaves the second look at each lesion out.
+        """
+        settings = self.settings
         given = tissues if tissues is not None else [None] * len(greys)
         boxes = [box or (0, 0, *grey.shape) for box, grey in zip(given, greys, strict=True)]
         whole = self._look(greys, list(enumerate(boxes)))
-        maps = [look.letterbox.invert(look.outline, greys[look.frame].shape) for look in whole]
+        drafts = [_first_draft(look, greys[look.frame].shape, settings) for look in whole]
         wanted = [
-            (index, close_up_box(lesion.box, box, settings.close_up_margin))
-            for index, box in enumerate(boxes)
-            for lesion in separate_lesions(maps[index], box, settings)[: settings.most_close_ups]
+            (index, close_up_box(lesion.box, boxes[index], settings.close_up_margin))
+            for index, draft in enumerate(drafts)
+            for lesion in draft.lesions[: settings.most_close_ups if close_ups else 0]
         ]
-        close_ups = self._look(greys, wanted)
+        nearer = self._look(greys, wanted)
         return [
-            _draft(maps[index], look, [close for close in close_ups if close.frame == index], settings)
+            _draft(drafts[index], look, [close for close in nearer if close.frame == index], settings)
             for index, look in enumerate(whole)
         ]
 
     def _look(self, greys: Sequence[np.ndarray], wanted: Sequence[tuple[int, Box]]) -> list[_Look]:
-        settings = self.bundle.settings
+        settings = self.settings
         looks = []
         for start in range(0, len(wanted), LARGEST_BATCH):
             part = [
                 (index, Letterbox(box, settings.input_size)) for index, box in wanted[start : start + LARGEST_BATCH]
             ]
-            squares = np.stack([network_input(letterbox.apply(greys[index])) for index, letterbox in part])
-            outlines, classes = self.backend.run(squares[:, None])
-            for (index, letterbox), outline, logits in zip(part, outlines, classes, strict=True):
-                looks.append(_Look(index, letterbox, _sigmoid(outline[0]), logits / settings.temperature))
+            squares = np.stack([network_input(letterbox.apply(greys[index])) for index, letterbox in part])[:, None]
+            outlines, classes, embeddings = self._answer(squares)
+            if settings.mirrored:
+                # The beam comes from the top, so left and right alone may change places.
+                mirrored = self._answer(np.ascontiguousarray(squares[..., ::-1]))
+                outlines = (outlines + mirrored[0][..., ::-1]) / 2
+                classes = (classes + mirrored[1]) / 2
+            for (index, letterbox), outline, logits, embedding in zip(part, outlines, classes, embeddings, strict=True):
+                looks.append(_Look(index, letterbox, _sigmoid(outline[0]), logits / settings.temperature, embedding))
         return looks
+
+    def _answer(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        features = self.backend.encode(squares)
+        outlines, classes = self.backend.decode(features, None)
+        return outlines, classes, features.pooled()
 
 
 def open_predictor(
@@ -87,10 +114,37 @@ def open_predictor(
 ) -> Predictor:
     """Load a bundle (the shipped one by default) on the best back end that is there."""
     bundle = bundle or load_bundle()
-    return Predictor(bundle, open_backend(bundle, backend, device))
+    return Predictor(bundle, open_outline_backend(bundle, backend, device))
 
 
-def separate_lesions(probability: np.ndarray, tissue: Box, settings: InferenceSettings) -> tuple[LesionMask, ...]:
+@dataclass(frozen=True, eq=False)
+class _FirstDraft:
+    """What the look at the whole frame found."""
+
+    probability: np.ndarray
+    lesions: tuple[LesionMask, ...]
+    threshold: float
+    """Of the outline; lower than usual where a lesion is surely there but faint."""
+
+
+def _first_draft(look: _Look, shape: tuple[int, int], settings: OutlineSettings) -> _FirstDraft:
+    """Lesions of the whole look. None where the frame is judged normal; the likeliest one where it surely is not."""
+    probability = look.letterbox.invert(look.outline, shape)
+    box = look.letterbox.box
+    if look.normal >= settings.presence_threshold:
+        return _FirstDraft(probability, (), settings.outline_threshold)
+    lesions = separate_lesions(probability, box, settings)
+    if lesions or settings.rescue_threshold >= settings.outline_threshold:
+        return _FirstDraft(probability, lesions, settings.outline_threshold)
+    lower = settings.model_copy(
+        update={"outline_threshold": settings.rescue_threshold, "smallest_confidence": settings.rescue_threshold}
+    )
+    faint = separate_lesions(probability, box, lower)
+    likeliest = sorted(faint, key=lambda lesion: -float(probability[lesion.pixels].sum()))[:1]
+    return _FirstDraft(probability, tuple(likeliest), settings.rescue_threshold)
+
+
+def separate_lesions(probability: np.ndarray, tissue: Box, settings: OutlineSettings) -> tuple[LesionMask, ...]:
     """Split a probability map at the threshold into lesions, holes filled, largest first.
 
     Parts that are too small or too faint, by the bundle's settings, are left out.
@@ -120,19 +174,19 @@ def close_up_box(lesion: Box, tissue: Box, margin: float) -> Box:
     )
 
 
-def _draft(
-    probability: np.ndarray, whole: _Look, close_ups: Sequence[_Look], settings: InferenceSettings
-) -> FramePrediction:
-    merged = _merged(probability, close_ups)
-    lesions = tuple(
-        replace(lesion, malignant=_probability(_log_odds(lesion, whole, close_ups)))
-        for lesion in separate_lesions(merged, whole.letterbox.box, settings)
-    )
-    odds = np.exp(whole.logits.astype(np.float64) - whole.logits.max())
-    normal = float(odds[0] / odds.sum())
+def _draft(first: _FirstDraft, whole: _Look, close_ups: Sequence[_Look], settings: OutlineSettings) -> FramePrediction:
+    merged = _merged(first.probability, close_ups)
+    found = separate_lesions(merged, whole.letterbox.box, settings) if first.lesions else ()
+    if first.lesions and not found:
+        # A faint lesion stays on the map that it was found on.
+        found = first.lesions
+    lesions = tuple(replace(lesion, malignant=_probability(_log_odds(lesion, whole, close_ups))) for lesion in found)
+    normal = whole.normal
     judged = lesions[0].malignant if lesions else None
     malignant = _probability(whole.log_odds) if judged is None else judged
-    return FramePrediction(merged, lesions, normal, (1 - normal) * (1 - malignant), (1 - normal) * malignant)
+    return FramePrediction(
+        merged, lesions, normal, (1 - normal) * (1 - malignant), (1 - normal) * malignant, whole.embedding
+    )
 
 
 def _merged(probability: np.ndarray, close_ups: Sequence[_Look]) -> np.ndarray:
