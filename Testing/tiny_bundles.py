@@ -38,7 +38,7 @@ READER_SETTINGS = ReaderSettings(
     thresholds={"malignant": {"malignant": 0.4}},
 )
 
-CARD = "# Tiny\n\nResearch use only.\n\n## Figures\n\n| what | value |\n| --- | --- |\n| Dice | 0.1 |\n\n## Limits\n\nAll.\n"
+CARD = "# Tiny\n\nResearch use only.\n\n## Figures\n\n| Dice |\n| --- |\n| 0.1 |\n\n## Limits\n\nAll.\n"
 
 
 class TinyEncoder(nn.Module, BaseEncoder):

@@ -162,6 +162,8 @@ def _folder_of(name_or_folder: str | Path | None, kind: BundleKind) -> Path:
     shipped = {path.name: path for path in shipped_bundles()}
     if not folder.is_dir() and str(name_or_folder) in shipped:
         return shipped[str(name_or_folder)]
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is neither a shipped model nor a folder; `breastusassist models list` shows them.")
     return folder
 
 
@@ -174,7 +176,7 @@ def _recorded_sums(folder: Path) -> dict[str, str]:
         files = {name: digest for digest, name in (line.split(None, 1) for line in lines)}
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{folder} holds no model bundle with a SHA256SUMS file; name another with --model."
+            f"{folder} holds no model bundle with a SHA256SUMS file; name another folder."
         ) from error
     for name in files:
         inside = PurePosixPath(name)
