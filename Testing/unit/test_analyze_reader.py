@@ -43,13 +43,13 @@ class Reader:
         self.asked.append((grey.shape, len(masks)))
         return [
             SimpleNamespace(
-                log_odds=float(mask.sum()) / 5000,
-                category_probabilities={"2": 0.0, "3": 0.1, "4A": 0.3, "4B": 0.4, "4C": 0.2, "5": 0.0},
+                malignant_log_odds=float(mask.sum()) / 5000,
+                category={"2": 0.0, "3": 0.1, "4A": 0.3, "4B": 0.4, "4C": 0.2, "5": 0.0},
                 descriptors={
                     "shape": {"oval": 0.9, "irregular": 0.1},
                     "margin": {"circumscribed": 0.8, "angular": 0.1},
                 },
-                terms={"shape": "oval", "margin": "circumscribed"},
+                terms={"shape": ("oval",), "margin": ("circumscribed",)},
             )
             for mask in masks
         ]

@@ -31,8 +31,8 @@ patients = st.builds(ClinicalParameters, age_years=st.none() | st.integers(0, 12
 class Opinion:
     """A stand-in for the answer of a reader network."""
 
-    log_odds: float = 0.0
-    category_probabilities: dict = field(default_factory=lambda: dict(MIDDLE))
+    malignant_log_odds: float = 0.0
+    category: dict = field(default_factory=lambda: dict(MIDDLE))
     descriptors: dict = field(
         default_factory=lambda: {
             "shape": {"oval": 0.1, "round": 0.2, "irregular": 0.7},
@@ -45,10 +45,12 @@ class Opinion:
     )
     terms: dict = field(
         default_factory=lambda: {
-            "shape": "irregular",
-            "margin": "indistinct",
-            "echo_pattern": "hypoechoic",
-            "posterior_features": "shadowing",
+            "shape": ("irregular",),
+            "margin": ("angular", "indistinct"),
+            "echo_pattern": ("hypoechoic",),
+            "posterior_features": ("shadowing",),
+            "halo": ("halo",),
+            "calcifications": (),
         }
     )
 
@@ -154,7 +156,8 @@ def test_the_readers_terms_replace_the_rules_except_orientation(edition):
     )
     found = {one.attribute: one for one in lesion.descriptors}
     assert (found["shape"].term, found["shape"].origin) == ("irregular", "model")
-    assert found["shape"].because == "the network's answer, 70 %; next round, 20 %"
+    assert found["shape"].because == "the network's answer, 70 %; otherwise round 20 %"
+    assert found["margin"].because == "the network's answer, 60 %; also angular 50 %"
     assert "over 99 %" in found["echo_pattern"].because
     assert (found["orientation"].term, found["orientation"].origin) == ("not_parallel", "geometry")
     assert all(one.confidence is None for one in lesion.descriptors)
@@ -169,13 +172,13 @@ def test_the_readers_terms_replace_the_rules_except_orientation(edition):
 def test_what_follows_from_the_readers_term_follows_and_geometry_decides_otherwise():
     frame, mask = frame_and_mask()
     for term, orientation in (("round", "not_parallel"), ("oval", "parallel")):
-        opinion = Opinion(terms={**Opinion().terms, "shape": term})
+        opinion = Opinion(terms={**Opinion().terms, "shape": (term,)})
         lesion = describe_lesion(1, LesionMask(mask, "manual"), frame, (1,), None, LEXICON, opinion=opinion)
         assert {one.attribute: one.term for one in lesion.descriptors}["orientation"] == orientation
 
 
 def test_calcifications_are_told_where_they_are_seen():
-    seen = Opinion(descriptors={**Opinion().descriptors, "calcifications": {"calcifications": 0.7}})
+    seen = Opinion(terms={**Opinion().terms, "calcifications": ("calcifications",)})
     found = descriptors_of(seen, LEXICON)["calcifications"]
     assert found.term == "in_mass" and "does not tell their place" in found.because
     rim = descriptors_of(replace(seen), load_lexicon("birads-us-v2025"))["echogenic_rim"]

@@ -6,7 +6,6 @@ from typing import Protocol
 from .lesion import Descriptor
 from .lexicon import Lexicon
 
-PRESENT = 0.5
 _RIM = "echogenic_rim"
 _TERMS = ("shape", "margin", "echo_pattern", "posterior_features")
 
@@ -15,20 +14,20 @@ class LesionOpinion(Protocol):
     """What a reader network says of one lesion; model.lesion_reader.LesionOpinion is one."""
 
     @property
-    def log_odds(self) -> float:
+    def malignant_log_odds(self) -> float:
         """Raw log-odds of malignant."""
 
     @property
-    def category_probabilities(self) -> Mapping[str, float]:
-        """Of 2, 3, 4A, 4B, 4C and 5."""
+    def category(self) -> Mapping[str, float]:
+        """Probability of 2, 3, 4A, 4B, 4C and 5."""
 
     @property
     def descriptors(self) -> Mapping[str, Mapping[str, float]]:
         """Probability of each term, by attribute as in model.reader_outputs."""
 
     @property
-    def terms(self) -> Mapping[str, str]:
-        """The chosen term, by attribute."""
+    def terms(self) -> Mapping[str, Sequence[str]]:
+        """The chosen terms, by attribute; none for halo and calcifications where there is none."""
 
 
 def descriptors_of(opinion: LesionOpinion, lexicon: Lexicon) -> dict[str, Descriptor]:
@@ -40,27 +39,20 @@ def descriptors_of(opinion: LesionOpinion, lexicon: Lexicon) -> dict[str, Descri
     """
     found: dict[str, Descriptor] = {}
     for attribute in _TERMS:
-        term = opinion.terms.get(attribute)
-        if term is not None and term in lexicon.attributes[attribute].terms:
-            found[attribute] = _described(attribute, term, _why(opinion.descriptors[attribute], term), lexicon)
-    for attribute, answer in (("halo", _halo), ("calcifications", _calcifications)):
-        if attribute in opinion.descriptors:
-            found.update(answer(_only(opinion.descriptors[attribute]), lexicon))
+        probabilities = opinion.descriptors.get(attribute, {})
+        chosen = [term for term in opinion.terms.get(attribute, ()) if term in lexicon.attributes[attribute].terms]
+        if chosen:
+            term = max(chosen, key=lambda key: probabilities.get(key, 0.0))
+            found[attribute] = _described(attribute, term, _why(probabilities, term, chosen), lexicon)
+    if "halo" in opinion.descriptors and _RIM in lexicon.attributes:
+        term = "present" if opinion.terms.get("halo") else "absent"
+        why = f"the network's probability of a halo is {_percent(_only(opinion.descriptors['halo']))}"
+        found[_RIM] = _described(_RIM, term, why, lexicon)
+    if opinion.terms.get("calcifications"):
+        probability = _percent(_only(opinion.descriptors["calcifications"]))
+        why = f"the network's probability of calcifications is {probability}; it does not tell their place"
+        found["calcifications"] = _described("calcifications", "in_mass", why, lexicon)
     return found
-
-
-def _halo(probability: float, lexicon: Lexicon) -> dict[str, Descriptor]:
-    if _RIM not in lexicon.attributes:
-        return {}
-    term = "present" if probability >= PRESENT else "absent"
-    return {_RIM: _described(_RIM, term, f"the network sees a halo with {_percent(probability)}", lexicon)}
-
-
-def _calcifications(probability: float, lexicon: Lexicon) -> dict[str, Descriptor]:
-    if probability < PRESENT:
-        return {}
-    why = f"the network sees calcifications with {_percent(probability)}; it does not tell their place"
-    return {"calcifications": _described("calcifications", "in_mass", why, lexicon)}
 
 
 def _described(attribute: str, term: str, because: str, lexicon: Lexicon) -> Descriptor:
@@ -70,19 +62,20 @@ def _described(attribute: str, term: str, because: str, lexicon: Lexicon) -> Des
     )
 
 
-def _why(probabilities: Mapping[str, float], term: str) -> str:
-    """The term's probability and that of the likeliest other one."""
-    words = f"the network's answer, {_percent(probabilities[term])}"
+def _why(probabilities: Mapping[str, float], term: str, chosen: Sequence[str]) -> str:
+    """The term's probability, and the other terms that were chosen or else the likeliest other one."""
+    words = f"the network's answer, {_percent(probabilities.get(term, 0.0))}"
+    also = [key for key in chosen if key != term]
     others = {key: value for key, value in probabilities.items() if key != term}
-    if not others:
+    if not also and not others:
         return words
-    other = max(others, key=others.__getitem__)
-    return f"{words}; next {other.replace('_', ' ')}, {_percent(others[other])}"
+    told = also or [max(others, key=others.__getitem__)]
+    listed = ", ".join(f"{key.replace('_', ' ')} {_percent(others.get(key, 0.0))}" for key in told)
+    return f"{words}; {'also' if also else 'otherwise'} {listed}"
 
 
 def _only(probabilities: Mapping[str, float]) -> float:
-    values: Sequence[float] = list(probabilities.values())
-    return float(values[0]) if len(values) == 1 else float(probabilities.get("present", 0.0))
+    return float(next(iter(probabilities.values()), 0.0))
 
 
 def _percent(probability: float) -> str:

@@ -38,9 +38,10 @@ class OutOfFold:
     """int (n,), the fold that was held out."""
 
     def __post_init__(self) -> None:
-        parts = [self.log_odds, self.pathology, self.birads, self.patients, self.folds]
-        parts += [] if self.category_probabilities is None else [self.category_probabilities]
-        if len({len(part) for part in parts}) != 1:
+        sizes = {len(self.log_odds), len(self.pathology), len(self.birads), len(self.patients), len(self.folds)}
+        if self.category_probabilities is not None:
+            sizes.add(len(self.category_probabilities))
+        if len(sizes) != 1:
             raise UsageError("Predictions, pathology, categories, patients and folds have to be equally many.")
         if not np.isfinite(self.log_odds).all():
             raise UsageError("A prediction is not a finite number; predict these images again.")

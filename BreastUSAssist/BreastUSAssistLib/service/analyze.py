@@ -261,8 +261,8 @@ def _lesion(
     risk = None
     if opinion is not None and case.reader is not None:
         risk = judge(
-            opinion.log_odds,
-            opinion.category_probabilities,
+            opinion.malignant_log_odds,
+            opinion.category,
             case.reader.calibration,
             clinical=case.settings.clinical,
             prevalence=case.settings.prevalence,

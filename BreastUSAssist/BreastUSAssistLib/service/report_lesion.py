@@ -252,9 +252,9 @@ def _steps(assessment: Assessment) -> str:
     image, combined, prevalence = assessment.image_probability, assessment.combined_probability, assessment.prevalence
     if image is None or (combined is None and prevalence is None):
         return ""
-    boxes = [("Image alone", image, assessment.image_interval, prevalence and prevalence.image_probability)]
+    boxes = [("Image alone", image, assessment.image_interval, prevalence.image_probability if prevalence else None)]
     if combined is not None:
-        shifted = prevalence and prevalence.combined_probability
+        shifted = prevalence.combined_probability if prevalence else None
         boxes.append(("Image and clinical parameters", combined, assessment.combined_interval, shifted))
     shown = "".join(
         f"<div><dt>{name}</dt><dd><strong>{chance(value)}</strong>"
