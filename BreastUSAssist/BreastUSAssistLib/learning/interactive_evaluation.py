@@ -141,7 +141,8 @@ def _scores(row: ManifestRow, predict: Predict, refiner: Refiner, most_clicks: i
         def once(prompt: Prompt, truth: np.ndarray = truth) -> float:
             return metrics.dice(truth, refiner.open(grey).refine(prompt).pixels & ~ignored)
 
-        best = max(drafts, key=lambda draft, truth=truth: metrics.iou(truth, draft), default=nothing)
+        overlaps = [metrics.iou(truth, draft) for draft in drafts]
+        best = drafts[int(np.argmax(overlaps))] if drafts else nothing
         drafted, from_nothing = bool((best & truth).any()), corrected(nothing)
         scores.append(
             LesionScore(

@@ -163,12 +163,12 @@ class RefinementSession:
         letterbox = Letterbox(view, self.refiner.bundle.outline_settings.input_size)
         with spent.on("decode_ms"):
             outline, _ = self.refiner.backend.decode(features, rasterise(prompt, letterbox)[None])
-            marked = [
+            positive, negative = (
                 [(int(row), int(column)) for row, column in np.floor(in_square(points, letterbox) + 0.5)]
                 for points in (prompt.positive_points, prompt.negative_points)
-            ]
-            chance = self.refiner.bundle.outline_settings.outline_threshold
-            logits = nudged(outline[0, 0], *marked, threshold=float(np.log(chance / (1 - chance))))
+            )
+            threshold = self.refiner.bundle.outline_settings.outline_threshold
+            logits = nudged(outline[0, 0], positive, negative, float(np.log(threshold / (1 - threshold))))
             square = 1 / (1 + np.exp(-np.clip(logits, -30, 30, dtype=np.float32)))
             rows, columns = view[2] - view[0], view[3] - view[1]
             return Letterbox((0, 0, rows, columns), letterbox.size).invert(square, (rows, columns))
