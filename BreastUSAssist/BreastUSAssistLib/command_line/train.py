@@ -1,11 +1,21 @@
 """`breastusassist train`: a model bundle made from images with masks and pathology."""
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, UsageError
 from .arguments import existing_folder, print_json, show_progress, subcommand, tell
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..learning.manifest import ManifestRow
+    from ..learning.training_log import TrainingLog
+
+WEIGHTS = "weights.safetensors"
+_NAMES = {"outline": "lesion-outline", "reader": "lesion-reader"}
 
 
 def add_to(commands: Any) -> None:
@@ -14,9 +24,11 @@ def add_to(commands: Any) -> None:
         commands,
         "train",
         run,
-        "train the lesion network and write it as a MONAI bundle",
-        "breastusassist train --manifest data/manifest.csv --root data --out runs/first",
+        "train one of the two networks and write it as a MONAI bundle",
+        "breastusassist train --network outline --config train.json --manifest data/manifest.csv --root data "
+        "--out runs/first",
     )
+    parser.add_argument("--network", choices=tuple(_NAMES), default="outline", help="default: outline")
     parser.add_argument(
         "--manifest", type=Path, required=True, metavar="CSV", help="one row an image; needs `fold` and `pathology`"
     )
@@ -24,71 +36,219 @@ def add_to(commands: Any) -> None:
         "--root", type=Path, required=True, metavar="DIR", help="folder that the manifest's paths start from"
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="training state and DIR/<name>/, the bundle"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help=f"state (a training that was stopped goes on from it), {WEIGHTS} and DIR/<name>/, the bundle",
     )
     parser.add_argument(
         "--config", type=Path, metavar="JSON", help="training options, as `options` in a bundle's train.json"
     )
-    parser.add_argument("--start-from", type=Path, metavar="BUNDLE", help="bundle to go on from (default: ImageNet)")
-    parser.add_argument("--name", default="lesion-first-light", help="name of the bundle (default: lesion-first-light)")
+    parser.add_argument("--log", type=Path, metavar="DIR", help="TensorBoard log (default: log in the folder of --out)")
+    parser.add_argument(
+        "--validate-every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="score the validation folds after every N-th epoch, 0 never (default: 1)",
+    )
+    parser.add_argument(
+        "--start-from", type=Path, metavar="BUNDLE", help="outline bundle to go on from (default: ImageNet)"
+    )
+    parser.add_argument(
+        "--cross-validate",
+        type=Path,
+        metavar="NPZ",
+        help="reader: predict each training fold by a reader trained on the others and keep that for its calibration, "
+        "in place of a bundle",
+    )
+    parser.add_argument("--name", help="name of the bundle (default: lesion-outline or lesion-reader)")
     parser.add_argument("--bundle-version", default="0.1.0", help="version of the bundle (default: 0.1.0)")
+    parser.add_argument("--no-bundle", action="store_true", help=f"train only; {WEIGHTS} is written all the same")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train, or go on with a training that was stopped, then write the bundle."""
+    """Train, or go on with a training that was stopped, then write weights and bundle."""
     try:
-        import torch
-
-        from ..learning.bundle_writing import write_bundle
-        from ..learning.training import train
-        from ..model.backends import stored_state
+        import monai  # noqa: F401
+        import safetensors  # noqa: F401
+        import torch  # noqa: F401
     except ImportError as error:
         raise UsageError("Training needs PyTorch and MONAI; run `pip install 'breastusassist[train]'`.") from error
     from ..learning.manifest import read_manifest
-    from ..model.bundle import load_bundle
+    from ..learning.training_log import open_training_log
     from . import DONE
 
-    settings = training_options(options.config)
+    if options.validate_every < 0:
+        raise UsageError(f"--validate-every {options.validate_every} is below 0; give a number of epochs, or 0.")
+    if options.network == "outline" and options.cross_validate:
+        raise UsageError("--cross-validate goes with --network reader; leave it out for the outline.")
+    if options.network == "reader" and options.start_from:
+        raise UsageError("--start-from goes with --network outline; leave it out for the reader.")
+    settings = training_options(options.config, options.network)
     rows = read_manifest(options.manifest, existing_folder(options.root, "--root"))
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device(options.device)
     options.out.mkdir(parents=True, exist_ok=True)
-    start = None if options.start_from is None else stored_state(load_bundle(options.start_from))
-    network = train(rows, settings, options.out, start=start, progress=tell, device=device)
-    validation = [row for row in rows if row.fold in settings.validation_folds]
-    folder = options.out / options.name
-    fitted = write_bundle(
-        folder, options.name, options.bundle_version, network, settings, validation, progress=show_progress
-    )
-    tell(f"bundle written to {folder}; score it with `breastusassist evaluate --model {folder} ...`")
+    with open_training_log(options.log or options.out / "log", tell) as log:
+        task = _train_outline if options.network == "outline" else _train_reader
+        result = task(options, settings, rows, device, log)
     if options.json:
-        print_json({"bundle": str(folder), "inference": fitted.model_dump()})
+        print_json(result)
     return DONE
 
 
-def training_options(config: Path | None) -> Any:
+def _train_outline(
+    options: argparse.Namespace, settings: Any, rows: "Sequence[ManifestRow]", device: str, log: "TrainingLog"
+) -> dict[str, Any]:
+    from ..learning.checkpoint_validation import outline_scores
+    from ..learning.training import train
+    from ..model.bundle import load_bundle
+
+    start = None
+    if options.start_from is not None:
+        from ..model.torch_backend import stored_state
+
+        start = stored_state(load_bundle(options.start_from, "outline"))
+    validation = [row for row in rows if row.fold in settings.validation_folds and row.problem is None]
+    scores = (lambda: outline_scores(settings, validation, device)) if validation else None
+    progress = _progress(options, scores, log)
+    network = train(rows, settings, options.out, progress=progress, log=log, start=start, device=device)
+    _write_weights(options, network)
+    if options.no_bundle:
+        return {"weights": str(options.out / WEIGHTS)}
+    from ..learning.trained_bundle import write_trained_outline
+
+    folder, name = _bundle(options)
+    fitted = write_trained_outline(
+        folder, name, options.bundle_version, network, settings, validation, progress=show_progress
+    )
+    tell(f"bundle written to {folder}; score it with `breastusassist evaluate --model {folder} ...`")
+    return {"weights": str(options.out / WEIGHTS), "bundle": str(folder), "inference": fitted.model_dump(mode="json")}
+
+
+def _train_reader(
+    options: argparse.Namespace, settings: Any, rows: "Sequence[ManifestRow]", device: str, log: "TrainingLog"
+) -> dict[str, Any]:
+    from ..learning.checkpoint_validation import reader_scores
+    from ..learning.reader_data import load_reader_lesions
+    from ..learning.reader_training import train_reader
+
+    usable = [row for row in rows if row.problem is None]
+
+    def lesions_of(folds: tuple[int, ...]) -> Any:
+        chosen = [row for row in usable if row.fold in folds]
+        return load_reader_lesions(chosen, settings.input_size, settings.seed, tell)
+
+    lesions = lesions_of(settings.train_folds)
+    if options.cross_validate:
+        from ..learning.reader_cross_validation import cross_validate, keep_predictions
+
+        outputs = cross_validate(lesions, settings, options.out, progress=tell, device=device)
+        keep_predictions(options.cross_validate, lesions, outputs)
+        tell(f"predictions of patients left out written to {options.cross_validate}")
+        return {"predictions": str(options.cross_validate)}
+    has_validation = any(row.fold in settings.validation_folds and row.mask for row in usable)
+    scores = (
+        (lambda: reader_scores(settings, lesions_of(settings.validation_folds), device)) if has_validation else None
+    )
+    network = train_reader(lesions, settings, options.out, progress=_progress(options, scores, log), device=device)
+    _write_weights(options, network)
+    if options.no_bundle:
+        return {"weights": str(options.out / WEIGHTS)}
+    from ..learning.trained_bundle import write_trained_reader
+
+    folder, name = _bundle(options)
+    written = write_trained_reader(folder, name, options.bundle_version, network, settings)
+    tell(f"bundle written to {folder}, not calibrated yet; see `--cross-validate` and learning.reader_calibration")
+    return {"weights": str(options.out / WEIGHTS), "bundle": str(folder), "inference": written.model_dump(mode="json")}
+
+
+def _progress(
+    options: argparse.Namespace, scores: Callable[[], Any] | None, log: "TrainingLog"
+) -> Callable[[str], None]:
+    """Progress that also scores the validation folds, whose images are read before the training starts."""
+    from ..learning.checkpoint_validation import CheckpointValidation
+
+    if not options.validate_every:
+        return tell
+    if scores is None:
+        tell("No image is in the validation folds, so nothing is validated.")
+        return tell
+    return CheckpointValidation(options.out, options.validate_every, scores(), log, tell)
+
+
+def _write_weights(options: argparse.Namespace, network: "nn.Module") -> None:
+    """The trained weights in float32, as they were kept."""
+    from safetensors.torch import save
+
+    from ..files import write_bytes
+
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    write_bytes(options.out / WEIGHTS, save(state, {"format": "pt"}))
+    tell(f"weights written to {options.out / WEIGHTS}")
+
+
+def _bundle(options: argparse.Namespace) -> tuple[Path, str]:
+    name = options.name or _NAMES[options.network]
+    return options.out / name, name
+
+
+def _device(asked: str) -> str:
+    import torch
+
+    there = torch.cuda.is_available()
+    if asked == "cuda" and not there:
+        raise UsageError("No CUDA device can be used here; leave out --device or say --device cpu.")
+    return "cuda" if there and asked != "cpu" else "cpu"
+
+
+def training_options(config: Path | None, network: str = "outline") -> Any:
     """Options from a JSON file, either alone or under `options` with MONAI's `_target_`; the defaults without a file.
 
     Raises:
-        InputError: the file is missing, no JSON, or has an unknown or impossible option.
+        InputError: the file is missing, no JSON, of the other network, or has an unknown or impossible option.
     """
     import json
 
     from pydantic import ValidationError
 
+    from ..learning.reader_training import ReaderTrainingOptions
     from ..learning.training import TrainingOptions
 
+    kind = TrainingOptions if network == "outline" else ReaderTrainingOptions
     if config is None:
-        return TrainingOptions()
+        return kind()
     try:
-        content = json.loads(config.read_text("utf-8"))
-        content = content.get("options", content)
-        return TrainingOptions.model_validate({k: v for k, v in content.items() if not k.startswith("_")})
-    except (OSError, ValueError, AttributeError) as error:
-        detail = error.errors()[0] if isinstance(error, ValidationError) else None
-        where = f" ({'.'.join(map(str, detail['loc']))}: {detail['msg']})" if detail else ""
-        raise InputError(
-            f"{config} holds no training options{where}; compare with a bundle's configs/train.json."
-        ) from error
+        content = json.loads(config.read_text("utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{config} could not be read ({error.strerror}); check --config.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{config} is not JSON ({error}); compare with a bundle's configs/train.json.") from error
+    found = content.get("options", content) if isinstance(content, dict) else content
+    if not isinstance(found, dict):
+        raise InputError(f"{config} holds no options by name; compare with a bundle's configs/train.json.")
+    target = str(found.get("_target_", kind.__name__)).rsplit(".", maxsplit=1)[-1]
+    if target != kind.__name__:
+        raise InputError(f"{config} is of another network ({target}); choose the right --network.")
+    try:
+        return kind.model_validate_json(json.dumps({k: v for k, v in found.items() if not k.startswith("_")}))
+    except ValidationError as error:
+        raise InputError(f"{config} does not fit: {_wrong(error, kind)}.") from error
+
+
+def _wrong(error: Any, kind: Any) -> str:
+    """Each wrong option with what is wrong with it, and for an unknown one the name that may have been meant."""
+    from difflib import get_close_matches
+
+    words = []
+    for detail in error.errors():
+        name = ".".join(map(str, detail["loc"]))
+        if detail["type"] == "extra_forbidden":
+            near = get_close_matches(name, kind.model_fields, n=1)
+            meant = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(kind.model_fields)}"
+            words.append(f"{name} is no option{meant}")
+        else:
+            words.append(f"{name}: {detail['msg'][0].lower()}{detail['msg'][1:]}")
+    return "; ".join(words)
