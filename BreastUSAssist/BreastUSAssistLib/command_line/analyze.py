@@ -4,7 +4,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .arguments import add_model_arguments, predictor_of, print_json, show_progress, subcommand, tell
+from .arguments import (
+    add_model_arguments,
+    add_reader_argument,
+    predictor_of,
+    print_json,
+    reader_of,
+    show_progress,
+    subcommand,
+    tell,
+)
 
 if TYPE_CHECKING:
     from ..birads.clinical import ClinicalParameters
@@ -37,6 +46,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--ignore-gates", action="store_true", help="draft frames that the input gates would stop")
     parser.add_argument("--debug", action="store_true", help="stop at an unexpected error and show where it arose")
     add_model_arguments(parser)
+    add_reader_argument(parser)
 
 
 def share(text: str) -> float:
@@ -71,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
         options.inputs,
         options.out,
         predictor=predictor_of(options),
+        reader=reader_of(options),
         lexicon=load_lexicon(options.lexicon),
         now=lambda: datetime.now(UTC).astimezone(),
         new_uid=new_uid,

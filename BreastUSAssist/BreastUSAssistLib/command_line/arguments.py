@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 
 if TYPE_CHECKING:
+    from ..model.lesion_reader import LesionReader
     from ..model.predictor import Predictor
 
 
@@ -31,9 +32,26 @@ def subcommand(
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """--model, --backend, --device."""
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="MONAI bundle (default: the one that is shipped)")
-    parser.add_argument("--backend", choices=("auto", "onnxruntime", "torch"), default="auto", help="default: auto")
+    parser.add_argument(
+        "--model", type=Path, metavar="FOLDER", help="bundle that outlines (default: the one that is shipped)"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=("auto", "openvino", "onnxruntime", "torch"),
+        default="auto",
+        help="default: the fastest that is there",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+
+
+def add_reader_argument(parser: argparse.ArgumentParser) -> None:
+    """--reader."""
+    parser.add_argument(
+        "--reader",
+        type=lambda text: text if text == "none" else Path(text),
+        metavar="FOLDER",
+        help="bundle that reads lesions (default: the one that is shipped), or none",
+    )
 
 
 def predictor_of(options: argparse.Namespace) -> "Predictor":
@@ -41,7 +59,18 @@ def predictor_of(options: argparse.Namespace) -> "Predictor":
     from ..model.bundle import load_bundle
     from ..model.predictor import open_predictor
 
-    return open_predictor(load_bundle(options.model), options.backend, options.device)
+    return open_predictor(load_bundle(options.model), options.backend, options.device, tell)
+
+
+def reader_of(options: argparse.Namespace) -> "LesionReader | None":
+    """Open the lesion reader that the arguments name; None where they say none, or none is shipped."""
+    from ..model.bundle import DEFAULT_BUNDLES, load_bundle, shipped_bundles
+    from ..model.lesion_reader import open_lesion_reader
+
+    shipped = {path.name for path in shipped_bundles()}
+    if options.reader == "none" or (options.reader is None and DEFAULT_BUNDLES["reader"] not in shipped):
+        return None
+    return open_lesion_reader(load_bundle(options.reader, "reader"), options.backend, options.device, tell)
 
 
 def folds_of(text: str) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .arguments import add_model_arguments, predictor_of, print_json, subcommand, tell
+from .arguments import add_model_arguments, add_reader_argument, predictor_of, print_json, reader_of, subcommand, tell
 
 
 def add_to(commands: Any) -> None:
@@ -18,6 +18,7 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("demo-output"), metavar="DIR", help="default: demo-output")
     add_model_arguments(parser)
+    add_reader_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,12 +33,23 @@ def run(options: argparse.Namespace) -> int:
     cases = run_demo(
         options.out,
         predictor_of(options),
+        reader_of(options),
         now=lambda: datetime.now(UTC).astimezone(),
         new_uid=new_uid,
         tell=tell,
     )
     if options.json:
-        print_json([{"case": c.analysis.case, "folder": str(c.folder), "dice": round(c.dice, 4)} for c in cases])
+        print_json(
+            [
+                {
+                    "case": c.analysis.case,
+                    "folder": str(c.folder),
+                    "dice": round(c.dice, 4),
+                    "corrected_dice": c.corrected_dice,
+                }
+                for c in cases
+            ]
+        )
     tell("")
     tell(demo_table(cases))
     tell("")

@@ -20,7 +20,7 @@ from ..model.network import LesionNet
 from .augmentation import Views
 from .manifest import ManifestRow
 from .training_data import TrainingImages, Variation, batches, load_training_images
-from .training_prompts import simulate_prompts
+from .training_prompts import NEGATIVE, POSITIVE, simulate_prompts
 
 if TYPE_CHECKING:
     from .training_log import TrainingLog
@@ -43,6 +43,10 @@ class TrainingOptions(BaseModel):
     batch_size: int = Field(default=16, ge=2)
     learning_rate: float = Field(default=1e-3, gt=0)
     encoder_learning_rate: float = Field(default=5e-4, gt=0)
+    prompt_learning_rate: float = Field(default=2e-3, gt=0)
+    """Of the prompt encoder, which starts from nothing."""
+    click_weight: float = Field(default=0.5, ge=0)
+    """Weight of the cross-entropy at the clicks themselves: the answer should follow them."""
     weight_decay: float = 1e-2
     average_decay: float = Field(default=0.997, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, which is what is kept."""
@@ -164,9 +168,15 @@ def _prepared(
     for parameter in (p for part in frozen for p in part.parameters()):
         parameter.requires_grad_(False)
     encoder = [p for p in network.encoder.parameters() if p.requires_grad]
-    others = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
-    rates = [options.encoder_learning_rate, options.learning_rate]
-    groups = [{"params": part, "lr": rate} for part, rate in zip((encoder, others), rates, strict=True)]
+    prompt = list(network.prompt_encoder.parameters())
+    others = [p for name, p in network.named_parameters() if not name.startswith(("encoder.", "prompt_encoder."))]
+    by_part = [
+        (encoder, options.encoder_learning_rate),
+        (prompt, options.prompt_learning_rate),
+        (others, options.learning_rate),
+    ]
+    groups = [{"params": part, "lr": rate} for part, rate in by_part if part]
+    rates = [group["lr"] for group in groups]
     optimizer = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
     steps = max(options.epochs * (images // options.batch_size), 2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=0.1)
@@ -199,6 +209,7 @@ def _epoch(data: TrainingImages, options: TrainingOptions, parts: _Parts, device
         prompts = simulate_prompts(parts.network, features, truth, options.prompted, reader)
         outputs = parts.network.decode(features, prompts)
         losses = _losses(outputs, truth, classes.to(device), options.label_smoothing)
+        losses["click"] = options.click_weight * _click_loss(outputs[0], truth, prompts)
         parts.optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(parts.network.parameters(), 5.0)
@@ -222,6 +233,13 @@ def _losses(
         "outline": functional.binary_cross_entropy_with_logits(outline, masks),
         "class": functional.cross_entropy(logits, classes, ignore_index=-1, label_smoothing=label_smoothing),
     }
+
+
+def _click_loss(outline: Tensor, masks: Tensor, prompts: Tensor) -> Tensor:
+    """Cross-entropy of the outline at the pixels that were clicked."""
+    clicked = prompts[:, [POSITIVE, NEGATIVE]].amax(1, keepdim=True)
+    error = functional.binary_cross_entropy_with_logits(outline, masks, reduction="none")
+    return (error * clicked).sum() / clicked.sum().clamp(min=1)
 
 
 def _keep(path: Path, parts: _Parts, options: TrainingOptions, epoch: int) -> None:

@@ -1,9 +1,12 @@
 """What a network says of one frame."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .familiarity import Unlikeness
 
 MaskOrigin = Literal["automatic", "semiautomatic", "manual", "truth"]
 
@@ -42,8 +45,8 @@ class FramePrediction:
     benign: float
     malignant: float
     """Probabilities of the frame's class, by its largest lesion where it has one; they add up to 1."""
-    embedding: np.ndarray | None = None
-    """What the frame looked like to the network, float32 (channels,): tells how unlike the training images it is."""
+    unlikeness: "Unlikeness | None" = None
+    """How unlike the training images the frame is; None where the model does not tell."""
 
     @property
     def malignant_given_lesion(self) -> float:

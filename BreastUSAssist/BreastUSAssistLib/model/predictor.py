@@ -5,7 +5,7 @@ of a lesion comes from both, so that lesions of one frame are judged one by one.
 once, which is nearly as good and twice as fast; the frames that matter can be asked for again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy import ndimage
 from ..ultrasound.frame import Box
 from .backends import BackendName, DeviceName, OutlineBackend, open_outline_backend
 from .bundle import Bundle, OutlineSettings, load_bundle
+from .familiarity import FEATURE_LEVEL, Familiarity, load_familiarity, pooled_features
 from .prediction import FramePrediction, LesionMask
 from .preprocessing import Letterbox, network_input
 
@@ -32,7 +33,7 @@ class _Look:
     logits: np.ndarray
     """Of normal, benign and malignant; divided by the temperature."""
     embedding: np.ndarray
-    """Means of the two coarsest feature maps, float32."""
+    """See `familiarity.pooled_features`."""
 
     @property
     def log_odds(self) -> float:
@@ -52,6 +53,7 @@ class Predictor:
 
     bundle: Bundle
     backend: OutlineBackend
+    familiarity: Familiarity | None = None
 
     @property
     def settings(self) -> OutlineSettings:
@@ -81,7 +83,10 @@ class Predictor:
         ]
         nearer = self._look(greys, wanted)
         return [
-            _draft(drafts[index], look, [close for close in nearer if close.frame == index], settings)
+            replace(
+                _draft(drafts[index], look, [close for close in nearer if close.frame == index], settings),
+                unlikeness=self.familiarity.score(look.embedding) if self.familiarity else None,
+            )
             for index, look in enumerate(whole)
         ]
 
@@ -93,28 +98,29 @@ class Predictor:
                 (index, Letterbox(box, settings.input_size)) for index, box in wanted[start : start + LARGEST_BATCH]
             ]
             squares = np.stack([network_input(letterbox.apply(greys[index])) for index, letterbox in part])[:, None]
-            outlines, classes, embeddings = self._answer(squares)
+            features = self.backend.encode(squares)
+            outlines, classes = self.backend.decode(features)
             if settings.mirrored:
                 # The beam comes from the top, so left and right alone may change places.
-                mirrored = self._answer(np.ascontiguousarray(squares[..., ::-1]))
-                outlines = (outlines + mirrored[0][..., ::-1]) / 2
-                classes = (classes + mirrored[1]) / 2
-            for (index, letterbox), outline, logits, embedding in zip(part, outlines, classes, embeddings, strict=True):
-                looks.append(_Look(index, letterbox, _sigmoid(outline[0]), logits / settings.temperature, embedding))
+                mirrored = self.backend.decode(self.backend.encode(np.ascontiguousarray(squares[..., ::-1])))
+                outlines, classes = (outlines + mirrored[0][..., ::-1]) / 2, (classes + mirrored[1]) / 2
+            maps = features.level(FEATURE_LEVEL)
+            for place, (index, letterbox) in enumerate(part):
+                logits = classes[place] / settings.temperature
+                embedding = pooled_features(maps[place], letterbox)
+                looks.append(_Look(index, letterbox, _sigmoid(outlines[place, 0]), logits, embedding))
         return looks
-
-    def _answer(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        features = self.backend.encode(squares)
-        outlines, classes = self.backend.decode(features, None)
-        return outlines, classes, features.pooled()
 
 
 def open_predictor(
-    bundle: Bundle | None = None, backend: BackendName = "auto", device: DeviceName = "auto"
+    bundle: Bundle | None = None,
+    backend: BackendName = "auto",
+    device: DeviceName = "auto",
+    notice: Callable[[str], None] = lambda sentence: None,
 ) -> Predictor:
-    """Load a bundle (the shipped one by default) on the best back end that is there."""
+    """Load a bundle (the shipped one by default) on the best back end that is there; see `open_outline_backend`."""
     bundle = bundle or load_bundle()
-    return Predictor(bundle, open_outline_backend(bundle, backend, device))
+    return Predictor(bundle, open_outline_backend(bundle, backend, device, notice), load_familiarity(bundle))
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,9 +190,7 @@ def _draft(first: _FirstDraft, whole: _Look, close_ups: Sequence[_Look], setting
     normal = whole.normal
     judged = lesions[0].malignant if lesions else None
     malignant = _probability(whole.log_odds) if judged is None else judged
-    return FramePrediction(
-        merged, lesions, normal, (1 - normal) * (1 - malignant), (1 - normal) * malignant, whole.embedding
-    )
+    return FramePrediction(merged, lesions, normal, (1 - normal) * (1 - malignant), (1 - normal) * malignant)
 
 
 def _merged(probability: np.ndarray, close_ups: Sequence[_Look]) -> np.ndarray:

@@ -22,10 +22,15 @@ from ..model.calibration import Calibration
 from ..model.prediction import FramePrediction
 from ..model.predictor import LARGEST_BATCH, Predictor
 from ..ultrasound.frame import Box, Clip, UltrasoundFrame
-from ..ultrasound.gates import check_frame
+from ..ultrasound.frame_order import frame_order_gates
+from ..ultrasound.gates import InputGate, check_frame
 from ..ultrasound.tissue import tissue_box
+from .familiarity_gate import familiarity_gates
 from .outline_band import LEVELS, Levels, measure_band
-from .tracking import Track, label_images, link_lesions
+from .tracking import Track, label_images, link_lesions, overlap
+
+CONFIRMED = 0.3
+"""Intersection over union at which the closer look at a key frame shows the same lesion."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of frames done and of all frames."""
@@ -118,11 +123,15 @@ def analyze_clip(
     watch = Stopwatch(clock)
     drafted, probability = _draft_frames(clip, predictor, settings.ignore_gates, watch, progress)
     tracks = link_lesions([frame.prediction.lesions if frame.prediction else () for frame in drafted])
-    labels = label_images(tracks, len(drafted), probability.shape[1:])
     watch.lap("link")
     shown = sorted({track.key for track in tracks}) or [len(drafted) // 2]
     key_frames = {index + 1: clip.frame(index) for index in shown}
     watch.lap("decode")
+    if len(clip) > 1:
+        _look_closer(tracks, drafted, key_frames, probability, predictor)
+        watch.lap("predict")
+    labels = label_images(tracks, len(drafted), probability.shape[1:])
+    watch.lap("link")
     measured = [
         measure(track.masks[track.key].pixels, key_frames[track.key + 1], drafted[track.key].tissue) for track in tracks
     ]
@@ -170,27 +179,63 @@ def mask_name(clip_name: str, frame_number: int, frame_count: int) -> str:
     return f"masks/{clip_name}.png" if frame_count == 1 else f"masks/{clip_name}_{frame_number:04d}.png"
 
 
+def _look_closer(
+    tracks: Sequence[Track],
+    drafted: Sequence[_Drafted],
+    key_frames: dict[int, UltrasoundFrame],
+    probability: np.ndarray,
+    predictor: Predictor,
+) -> None:
+    """Outline the lesions of the key frames again, as those of a still: they are the ones that are measured and read.
+
+    Masks and probability are changed in place; a lesion that the closer look does not confirm keeps its outline.
+    """
+    for track in tracks:
+        track.settled = track.key
+    for key in sorted({track.key for track in tracks}):
+        frame = key_frames[key + 1]
+        closer = predictor.predict(frame.grey, drafted[key].tissue)
+        probability[key] = np.rint(closer.probability * 255).astype(np.uint8)
+        outlines = list(closer.lesions)
+        for track in (track for track in tracks if track.key == key):
+            best = max(outlines, key=lambda lesion: overlap(lesion, track.masks[key]), default=None)
+            if best is not None and overlap(best, track.masks[key]) >= CONFIRMED:
+                track.masks[key] = best
+                outlines.remove(best)
+
+
 def _draft_frames(
     clip: Clip, predictor: Predictor, ignore_gates: bool, watch: Stopwatch, progress: Progress
 ) -> tuple[list[_Drafted], np.ndarray]:
     drafted: list[_Drafted] = []
     probability: np.ndarray | None = None
+    order = frame_order_gates(clip)
     for start in range(0, len(clip), LARGEST_BATCH):
         frames = [clip.frame(index) for index in range(start, min(start + LARGEST_BATCH, len(clip)))]
         watch.lap("decode")
-        gates = [_gates(frame, clip, start + offset) for offset, frame in enumerate(frames)]
+        gates = [
+            (*_as_gates(order, start + offset), *_gates(frame, clip, start + offset))
+            for offset, frame in enumerate(frames)
+        ]
         tissues = [tissue_box(frame) for frame in frames]
         watch.lap("gates")
         wanted = [i for i, found in enumerate(gates) if ignore_gates or not any(g.severity == "stop" for g in found)]
-        predictions = predictor.predict_batch([frames[i].grey for i in wanted], [tissues[i] for i in wanted])
-        by_frame = dict(zip(wanted, predictions, strict=True))
+        predictions = predictor.predict_batch(
+            [frames[i].grey for i in wanted], [tissues[i] for i in wanted], close_ups=len(clip) == 1
+        )
+        by_frame: dict[int, FramePrediction] = {}
+        for i, prediction in zip(wanted, predictions, strict=True):
+            unfamiliar = familiarity_gates(prediction.unlikeness)
+            gates[i] += _as_gates(unfamiliar, start + i)
+            if ignore_gates or not any(gate.severity == "stop" for gate in unfamiliar):
+                by_frame[i] = prediction
         for offset, frame in enumerate(frames):
             if probability is None:
                 probability = np.zeros((len(clip), frame.rows, frame.columns), np.uint8)
-            prediction = by_frame.get(offset)
-            if prediction is not None:
-                probability[start + offset] = np.rint(prediction.probability * 255).astype(np.uint8)
-            drafted.append(_Drafted(tissues[offset], prediction, frame.time_ms, gates[offset]))
+            drafts = by_frame.get(offset)
+            if drafts is not None:
+                probability[start + offset] = np.rint(drafts.probability * 255).astype(np.uint8)
+            drafted.append(_Drafted(tissues[offset], drafts, frame.time_ms, gates[offset]))
         watch.lap("predict")
         progress(len(drafted), len(clip))
     assert probability is not None, "a clip has at least one frame"
@@ -199,7 +244,10 @@ def _draft_frames(
 
 def _gates(frame: UltrasoundFrame, clip: Clip, index: int) -> tuple[Gate, ...]:
     header = clip.headers[min(index, len(clip.headers) - 1)] if clip.headers else None
-    found = check_frame(frame, header)
+    return _as_gates(check_frame(frame, header), index)
+
+
+def _as_gates(found: Sequence[InputGate], index: int) -> tuple[Gate, ...]:
     return tuple(Gate(code=g.code, severity=g.severity, message=g.message, frames=(index + 1,)) for g in found)
 
 

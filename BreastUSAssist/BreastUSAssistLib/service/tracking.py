@@ -23,6 +23,8 @@ class Track:
     """Outlines of one lesion by frame index."""
 
     masks: dict[int, LesionMask] = field(default_factory=dict)
+    settled: int | None = None
+    """Index of the key frame once it was chosen, so that a better outline in it does not move it."""
 
     @property
     def last(self) -> int:
@@ -32,6 +34,8 @@ class Track:
     @property
     def key(self) -> int:
         """Index of the frame that shows the lesion best: largest outline, weighted by the network's confidence."""
+        if self.settled is not None:
+            return self.settled
         return max(self.masks, key=lambda index: _weight(self.masks[index]))
 
     @property
@@ -49,10 +53,10 @@ def link_lesions(frames: Sequence[Sequence[LesionMask]]) -> list[Track]:
     for index, masks in enumerate(frames):
         open_tracks = [track for track in tracks if index - track.last <= LONGEST_GAP + 1]
         pairs = [
-            (overlap, track, mask)
+            (shared, track, mask)
             for track in open_tracks
             for mask in masks
-            if (overlap := _overlap(track.masks[track.last], mask)) >= LEAST_OVERLAP
+            if (shared := overlap(track.masks[track.last], mask)) >= LEAST_OVERLAP
         ]
         linked: set[int] = set()
         for _, track, mask in sorted(pairs, key=lambda pair: -pair[0]):
@@ -78,7 +82,8 @@ def _weight(mask: LesionMask) -> float:
     return float(mask.pixels.sum()) * (mask.confidence if mask.confidence is not None else 1.0)
 
 
-def _overlap(one: LesionMask, other: LesionMask) -> float:
+def overlap(one: LesionMask, other: LesionMask) -> float:
+    """Intersection over union of two outlines of the same frame; 0 where the frames differ in size."""
     if one.pixels.shape != other.pixels.shape:
         return 0.0
     union = np.count_nonzero(one.pixels | other.pixels)
