@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,7 +90,7 @@ def keep_predictions(path: Path, lesions: ReaderLesions, outputs: dict[str, np.n
 
     Truth is named malignant_truth (0, 1, -1 unknown), category_truth, birads and <descriptor>_truth.
     """
-    columns = {
+    columns: dict[str, Any] = {
         "ids": lesions.ids,
         "datasets": lesions.datasets,
         "folds": lesions.folds,

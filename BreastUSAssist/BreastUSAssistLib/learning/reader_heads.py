@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..model.reader_network import OrderedHead, ReaderNet
+from ..model.reader_network import ReaderNet
 from ..model.reader_outputs import ANY_OF, ONE_OF
 
 
@@ -82,23 +82,19 @@ def fit_head(
 @torch.no_grad()
 def fold_into(network: ReaderNet, fitted: Mapping[str, FittedHead]) -> None:
     """Replace the network's descriptor heads by fitted ones, in place; its answers become those of the fitted heads."""
-    heads = network.heads
-    category, malignant = heads["category"], heads["malignant"]
-    assert isinstance(category, OrderedHead)
+    old = {name.removeprefix("heads."): value for name, value in network.state_dict().items()}
+    shared = [old["malignant.weight"], old["category.score.weight"]]
+    constants = [old["malignant.bias"], old["category.score.bias"] - old["category.first"]]
     measures = len(network.measure_mean)
     replaced = {}
     for name, head in fitted.items():
-        own = heads[name]
-        terms = own.weight.shape[0]
         weights, bias = torch.from_numpy(head.weights).float(), torch.from_numpy(head.bias).float()
-        rows = torch.cat([own.weight, malignant.weight, category.score.weight])
-        constants = torch.cat([own.bias, malignant.bias, category.score.bias - category.first])
-        mixed = weights[:, : terms + 2] @ rows
-        mixed[:, -measures:] += weights[:, terms + 2 :]
-        replaced[name] = (mixed, weights[:, : terms + 2] @ constants + bias)
-    for name, (mixed, bias) in replaced.items():
-        heads[name].weight.copy_(mixed)
-        heads[name].bias.copy_(bias)
+        answers = weights[:, :-measures]
+        mixed = answers @ torch.cat([old[f"{name}.weight"], *shared])
+        mixed[:, -measures:] += weights[:, -measures:]
+        replaced[f"heads.{name}.weight"] = mixed
+        replaced[f"heads.{name}.bias"] = answers @ torch.cat([old[f"{name}.bias"], *constants]) + bias
+    network.load_state_dict({**network.state_dict(), **replaced})
 
 
 def fit_offsets(logits: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> dict[str, list[float]]:

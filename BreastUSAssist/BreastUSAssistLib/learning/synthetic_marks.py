@@ -86,9 +86,9 @@ def _caliper(draw: ImageDraw.ImageDraw, at: Point, kind: str, style: _Style) -> 
             _dot(draw, (x + dx * arm, y + dy * arm), style)
         return
     start = 0.35 * arm if kind == "gap" else 0.0
-    turns = (
-        ((0.7, 0.7), (0.7, -0.7), (-0.7, 0.7), (-0.7, -0.7)) if kind == "cross" else ((1, 0), (-1, 0), (0, 1), (0, -1))
-    )
+    turns: tuple[Point, ...] = ((1, 0), (-1, 0), (0, 1), (0, -1))
+    if kind == "cross":
+        turns = ((0.7, 0.7), (0.7, -0.7), (-0.7, 0.7), (-0.7, -0.7))
     for grey, width in style.strokes():
         for dx, dy in turns:
             draw.line([x + dx * start, y + dy * start, x + dx * arm, y + dy * arm], fill=grey, width=width)
@@ -104,8 +104,11 @@ def _dotted_line(draw: ImageDraw.ImageDraw, ends: tuple[Point, Point], style: _S
     start, stop = np.asarray(ends)
     count = max(2, int(np.hypot(*(stop - start)) / (spacing * max(1.0, style.width))))
     for share in np.linspace(0, 1, count):
-        x, y = start + share * (stop - start)
-        draw.point([x, y], fill=style.grey) if style.width == 1 else _dot(draw, (float(x), float(y)), style)
+        x, y = _point(start + share * (stop - start))
+        if style.width == 1:
+            draw.point([x, y], fill=style.grey)
+        else:
+            _dot(draw, (x, y), style)
 
 
 def _caption(draw: ImageDraw.ImageDraw, shape: tuple[int, ...], style: _Style, generator: np.random.Generator) -> None:

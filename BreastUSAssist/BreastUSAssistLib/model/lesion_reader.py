@@ -107,7 +107,9 @@ def chosen_terms(shifted: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]
 
     A margin that is not circumscribed has at least one sub-type; one that is has none.
     """
-    found = {name: (names[int(np.argmax(shifted[name]))],) for name, names in ONE_OF.items()}
+    found: dict[str, tuple[str, ...]] = {
+        name: (names[int(np.argmax(shifted[name]))],) for name, names in ONE_OF.items()
+    }
     for name, names in ANY_OF.items():
         found[name] = tuple(term for term, logit in zip(names, shifted[name], strict=True) if logit > 0)
     margin = shifted["margin"]
