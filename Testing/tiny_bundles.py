@@ -1,5 +1,6 @@
 """Bundles of tiny networks, structured enough to outline something, written once for all tests of a run."""
 
+import copy
 import shutil
 import tempfile
 from atexit import register
@@ -98,8 +99,13 @@ class TinyReader(nn.Module):
 
 def tiny_network() -> LesionNet:
     """A LesionNet with random weights, whose norms are settled on noise and whose outline crosses its threshold."""
+    return copy.deepcopy(_settled())
+
+
+@cache
+def _settled() -> LesionNet:
     torch.manual_seed(7)
-    network = LesionNet(backbone=TINY, decoder_channels=(16, 16, 8, 8, 8))
+    network = LesionNet(backbone=TINY, decoder_channels=(48, 16, 8, 8, 8))
     with torch.no_grad():
         for _ in range(20):
             network(torch.randn(8, 1, 64, 64))
