@@ -82,8 +82,8 @@ def _caliper(draw: ImageDraw.ImageDraw, at: Point, kind: str, style: _Style) -> 
     x, y = at
     arm = style.arm
     if kind == "dots":
-        for dx, dy in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)):
-            _dot(draw, (x + dx * arm, y + dy * arm), style)
+        for side, down in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)):
+            _dot(draw, (x + side * arm, y + down * arm), style)
         return
     start = 0.35 * arm if kind == "gap" else 0.0
     turns: tuple[Point, ...] = ((1, 0), (-1, 0), (0, 1), (0, -1))
