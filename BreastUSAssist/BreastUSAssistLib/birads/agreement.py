@@ -64,8 +64,8 @@ def compare(manifest: Path, root: Path, folds: Sequence[str], masks: Path | None
 def cohens_kappa(first: Sequence[str], second: Sequence[str]) -> float:
     """Agreement beyond chance of two lists of terms (see `kappa`); nan for a single term."""
     terms = sorted({*first, *second})
-    levels = [np.array([terms.index(term) for term in one], int) for one in (first, second)]
-    return float(kappa(*levels, len(terms))[0])
+    one, other = (np.array([terms.index(term) for term in side], int) for side in (first, second))
+    return float(kappa(one, other, len(terms))[0])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from .arguments import (
     add_model_arguments,
+    add_reader_argument,
     existing_folder,
     folds_of,
     predictor_of,
     print_json,
+    reader_of,
     show_progress,
     subcommand,
     tell,
@@ -46,12 +48,6 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="at most N images, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap and of --limit (default: 0)")
     parser.add_argument(
-        "--reader",
-        type=_reader_folder,
-        metavar="FOLDER",
-        help="bundle of the lesion reader (default: the one that is shipped); `none` for the outline network alone",
-    )
-    parser.add_argument(
         "--subgroups",
         type=_names,
         metavar="NAME,...",
@@ -66,6 +62,7 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write plots as PNG and SVG (needs matplotlib)")
     add_model_arguments(parser)
+    add_reader_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -159,20 +156,10 @@ def _check_before_work(options: argparse.Namespace) -> None:
 def _reader(options: argparse.Namespace) -> "tuple[Judge | None, ModelUsed | None]":
     """The lesion reader as a judge, and which it is; None twice without one."""
     from ..learning.judgement import reader_judge
-    from ..model.bundle import DEFAULT_BUNDLES, load_bundle, shipped_bundles
     from ..service.analyze import model_used
 
-    shipped = {path.name for path in shipped_bundles()}
-    if options.reader == "none" or (options.reader is None and DEFAULT_BUNDLES["reader"] not in shipped):
-        return None, None
-    from ..model.lesion_reader import open_lesion_reader
-
-    reader = open_lesion_reader(load_bundle(options.reader, "reader"), options.backend, options.device)
-    return reader_judge(reader), model_used(reader)
-
-
-def _reader_folder(text: str) -> "Path | str":
-    return text if text == "none" else Path(text)
+    reader = reader_of(options)
+    return (None, None) if reader is None else (reader_judge(reader), model_used(reader))
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -14,13 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..birads.kappa import kappa
-from ..birads.opinion import PRESENT
 from ..model.reader_outputs import ANY_OF, ONE_OF
 from .judgement import Judgement
 from .manifest import ManifestRow
 from .reader_data import reader_descriptors
-
-MARGIN = "margin"
 
 
 @dataclass(frozen=True)
@@ -31,6 +28,8 @@ class ComparedTerm:
     name: str
     """The attribute in words, with the term where each is compared by itself."""
     levels: int
+    term: str | None = None
+    """The term that is present or absent; None where one of several holds."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def _lines() -> dict[str, ComparedTerm]:
     for name, terms in ANY_OF.items():
         for term in terms:
             words = name if len(terms) == 1 else f"{name} {term}"
-            lines[words] = ComparedTerm(name, words, 2)
+            lines[words] = ComparedTerm(name, words, 2, term)
     return lines
 
 
@@ -72,20 +71,13 @@ def true_levels(row: ManifestRow) -> dict[str, int]:
 def found_levels(judgement: Judgement) -> dict[str, int]:
     """Level of each line of COMPARED that the judgement tells."""
     levels: dict[str, int] = {}
-    for attribute, terms in ONE_OF.items():
-        if judgement.terms.get(attribute) in terms:
-            levels[attribute] = terms.index(judgement.terms[attribute])
-    for attribute, terms in ANY_OF.items():
-        probabilities = judgement.descriptors.get(attribute)
-        if not probabilities:
-            continue
-        for key, term in zip(_keys(attribute), terms, strict=True):
+    for attribute, chosen in judgement.terms.items():
+        if attribute in ONE_OF and len(chosen) == 1 and chosen[0] in ONE_OF[attribute]:
+            levels[attribute] = ONE_OF[attribute].index(chosen[0])
+        elif attribute in ANY_OF:
             # The only term of an attribute goes by its own name or by "present".
-            value = probabilities.get(term, probabilities.get("present")) if len(terms) == 1 else probabilities[term]
-            if value is not None:
-                levels[key] = int(value >= PRESENT)
-    if judgement.terms.get(MARGIN) in ANY_OF[MARGIN] and f"{MARGIN} circumscribed" in levels:
-        levels[f"{MARGIN} circumscribed"] = int(judgement.terms[MARGIN] == "circumscribed")
+            named = {attribute if term == "present" else term for term in chosen}
+            levels.update((key, int(COMPARED[key].term in named)) for key in _keys(attribute))
     return levels
 
 

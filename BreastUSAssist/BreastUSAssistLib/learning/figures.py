@@ -39,7 +39,9 @@ def write_plots(folder: Path, evaluation: Evaluation, formats: Sequence[PlotForm
     written = []
     for name, draw in drawings.items():
         figure = draw(evaluation)
-        for kind in formats if figure is not None else ():
+        if figure is None:
+            continue
+        for kind in formats:
             path = folder / f"{name}.{kind}"
             with written_whole(path) as beside:
                 # Without a date the same evaluation gives the same file.

@@ -33,12 +33,8 @@ class Judgement(Protocol):
         """Conformal set of the category; empty where it is not calibrated."""
 
     @property
-    def descriptors(self) -> Mapping[str, Mapping[str, float]]:
-        """Probability of each term, by attribute as in model.reader_outputs; empty where the reader gives none."""
-
-    @property
-    def terms(self) -> Mapping[str, str]:
-        """The chosen term, by attribute."""
+    def terms(self) -> Mapping[str, Sequence[str]]:
+        """The chosen terms, by attribute; none where it is judged absent."""
 
 
 Judge = Callable[[np.ndarray, list[np.ndarray]], Sequence[Judgement]]
@@ -52,18 +48,16 @@ class JudgedLesion:
     probability: float
     category_probabilities: Mapping[str, float] = field(default_factory=dict)
     category_set: Sequence[str] = ()
-    descriptors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    terms: Mapping[str, str] = field(default_factory=dict)
+    terms: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def judged(opinion: LesionOpinion, calibration: "Calibration | None") -> JudgedLesion:
     """A reader network's opinion as it is shown to a user who gives no clinical parameters and no prevalence."""
-    risk = judge(opinion.log_odds, opinion.category_probabilities, calibration)
+    risk = judge(opinion.malignant_log_odds, opinion.category, calibration)
     return JudgedLesion(
         probability=risk.probability,
-        category_probabilities=opinion.category_probabilities,
+        category_probabilities=opinion.category,
         category_set=risk.category_opinion.likely if risk.category_opinion is not None else (),
-        descriptors=opinion.descriptors,
         terms=opinion.terms,
     )
 
