@@ -1,4 +1,4 @@
-"""Random variations of training images: geometry, close-ups, parts without a lesion, and the looks of other scanners."""
+"""Random variations of training images: geometry, close-ups, parts without a lesion, looks of other scanners."""
 
 from dataclasses import dataclass
 
@@ -77,7 +77,7 @@ def _aim(theta: Tensor, images: Tensor, masks: Tensor, views: Views, generator: 
 
 
 def _elsewhere(image: Tensor, box: tuple[float, ...], places: Tensor) -> tuple[float, Tensor] | None:
-    """Share of the side and centre (x, y in -1..1) of a square of tissue clear of the lesion's box; None if none fits."""
+    """Share of the side and centre (x, y in -1..1) of a square of tissue clear of the lesion; None if none fits."""
     size = image.shape[-1]
     for place in places.tolist():
         side = 0.3 + 0.35 * place[0]

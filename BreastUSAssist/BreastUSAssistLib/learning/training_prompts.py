@@ -1,6 +1,8 @@
 """Prompts as a reader would give them, simulated while the network learns (iterated clicks: Sofiiuk et al., RITM,
 ICIP 2022)."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -106,7 +108,7 @@ def _add_scribble(prompt: Tensor, truth: np.ndarray, chance: np.random.Generator
     """A stroke through two to four points of the lesion, kept inside it."""
     inside = np.argwhere(truth)
     stops = inside[chance.integers(0, len(inside), chance.integers(2, 5))].astype(float)
-    for start, end in zip(stops[:-1], stops[1:], strict=True):
+    for start, end in pairwise(stops):
         steps = int(np.abs(end - start).max()) // 2 + 2
         for row, column in np.linspace(start, end, steps):
             if truth[round(row), round(column)]:
