@@ -177,7 +177,8 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def _decoder_channels(network: LesionNet) -> list[int]:
     """Channels that each block of the decoder gives, coarsest first: those of the convolution before its last norm."""
-    return [block.convs.conv_1.conv.out_channels for block in network.decoder.blocks]
+    blocks: Any = network.decoder.blocks
+    return [int(block.convs.conv_1.conv.out_channels) for block in blocks]
 
 
 def _image(size: int, channels: int) -> dict[str, Any]:

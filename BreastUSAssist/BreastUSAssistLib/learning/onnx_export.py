@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -110,7 +110,7 @@ class _Decoder(nn.Module):
     def __init__(self, network: LesionNet):
         super().__init__()
         self.network = copy.deepcopy(network)
-        self.network.prompt_encoder = _Given()
+        self.network.prompt_encoder = _Given()  # type: ignore[assignment]
 
     def forward(
         self, g0: Tensor, g1: Tensor, g2: Tensor, g3: Tensor, g4: Tensor, f3: Tensor, f4: Tensor
@@ -133,8 +133,8 @@ def _with_halved_weights(network: Network) -> Network:
     for module in list(halved.modules()):
         if isinstance(module, _HALVED):
             parametrize.register_parametrization(module, "weight", _Float32(), unsafe=True)
-            stored = module.parametrizations.weight
-            stored.original = nn.Parameter(stored.original.detach().half(), requires_grad=False)
+            stored: Any = module.parametrizations
+            stored.weight.original = nn.Parameter(stored.weight.original.detach().half(), requires_grad=False)
     return halved
 
 

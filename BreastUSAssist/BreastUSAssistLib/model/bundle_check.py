@@ -137,12 +137,15 @@ def _reader_answers(bundle: Bundle, backend: ReaderBackend) -> _Answers:
 
 
 def _agreement(ours: _Answers, theirs: _Answers) -> tuple[float | None, float]:
-    dice = [
-        2 * np.count_nonzero(a & b) / max(np.count_nonzero(a) + np.count_nonzero(b), 1) if (a | b).any() else 1.0
-        for a, b in zip(ours.masks, theirs.masks, strict=True)
-    ]
+    dice = [_dice(a, b) for a, b in zip(ours.masks, theirs.masks, strict=True)]
     difference = float(np.abs(ours.probabilities - theirs.probabilities).max())
-    return (float(min(dice)) if dice else None), difference
+    return (min(dice) if dice else None), difference
+
+
+def _dice(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Dice of two bool masks; 1 where both are empty."""
+    total = int(np.count_nonzero(ours)) + int(np.count_nonzero(theirs))
+    return 2 * int(np.count_nonzero(ours & theirs)) / total if total else 1.0
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from ..errors import ModelError
 
 BundleKind = Literal["outline", "reader"]
-FORMAT = 2
+FORMAT: Literal[2] = 2
 """Format of `inference` that this version writes and reads. 1 was one network without prompts in models/model.onnx."""
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
