@@ -36,7 +36,7 @@ READER_SETTINGS = ReaderSettings(
     margin_below=0.25,
     measures=("height_px", "width_px", "area_px"),
     outputs={"malignant": ("malignant",), "shape": ("oval", "round", "irregular")},
-    thresholds={"malignant": {"malignant": 0.4}},
+    offsets={"malignant": (0.4,)},
 )
 
 CARD = "# Tiny\n\nResearch use only.\n\n## Figures\n\n| Dice |\n| --- |\n| 0.1 |\n\n## Limits\n\nAll.\n"

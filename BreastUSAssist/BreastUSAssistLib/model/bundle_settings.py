@@ -70,17 +70,16 @@ class ReaderSettings(_Settings):
     """Names of the measures in the order of the network's second input."""
     outputs: dict[str, tuple[str, ...]]
     """Terms of each attribute, in the order of the network's columns."""
-    thresholds: dict[str, dict[str, Probability]] = {}
-    """Probability at or above which a term is given, by attribute and term; none for attributes of which one holds."""
+    offsets: dict[str, tuple[float, ...]] = {}
+    """Added to an output's logits before terms are chosen, by attribute; rare terms need less than one half."""
     mirrored: bool = False
     """Whether each region is also read left-right mirrored, and both answers averaged."""
 
     @model_validator(mode="after")
-    def _thresholds_are_of_known_terms(self) -> Self:
-        for attribute, terms in self.thresholds.items():
-            unknown = set(terms) - set(self.outputs.get(attribute, ()))
-            if unknown:
-                raise ValueError(f"thresholds of {attribute} name terms that are no output: {sorted(unknown)}")
+    def _offsets_fit_the_outputs(self) -> Self:
+        for attribute, values in self.offsets.items():
+            if len(values) != len(self.outputs.get(attribute, ())):
+                raise ValueError(f"offsets of {attribute} are not as many as its terms")
         return self
 
 

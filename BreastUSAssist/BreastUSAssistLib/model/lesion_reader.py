@@ -1,13 +1,15 @@
 """What the reader network says of outlined lesions, in words and probabilities. A draft: a named reader decides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import ModelError
-from .backends import ReaderBackend
-from .lesion_roi import lesion_roi
+from .backends import BackendName, DeviceName, ReaderBackend, open_reader_backend
+from .bundle import Bundle, load_bundle
+from .calibration import load_calibration
+from .lesion_roi import BELOW_MARGIN, SIDE_MARGIN, lesion_roi
 from .reader_outputs import ANY_OF, CATEGORIES, ONE_OF, OUTPUTS
 
 
@@ -37,6 +39,7 @@ class LesionReader:
         roi_size: int,
         offsets: Mapping[str, Sequence[float]] | None = None,
         mirrored: bool = True,
+        bundle: Bundle | None = None,
     ):
         """Take what a bundle says of its reader.
 
@@ -46,11 +49,14 @@ class LesionReader:
             offsets: added to an output's logits before terms are chosen (probabilities stay as they are): rare terms
                 need less than one half. Outputs that are not named have none.
             mirrored: read the mirrored region too and take the mean.
+            bundle: where all that comes from, and the calibration with it.
 
         Raises:
             ModelError: the offsets do not fit the network's outputs.
         """
         self.backend, self.roi_size, self.mirrored = backend, roi_size, mirrored
+        self.bundle = bundle
+        self.calibration = load_calibration(bundle) if bundle is not None else None
         self.offsets = {name: np.zeros(columns, np.float32) for name, columns in OUTPUTS.items()}
         for name, values in (offsets or {}).items():
             if name not in OUTPUTS or len(values) != OUTPUTS[name]:
@@ -93,6 +99,26 @@ class LesionReader:
             terms=chosen_terms(shifted),
             embedding=logits["embedding"].astype(np.float32),
         )
+
+
+def open_lesion_reader(
+    bundle: Bundle | None = None,
+    backend: BackendName = "auto",
+    device: DeviceName = "auto",
+    notice: Callable[[str], None] = lambda sentence: None,
+) -> LesionReader:
+    """Load a reader bundle (the shipped one by default) on the best back end that is there.
+
+    Raises:
+        ModelError: the bundle is damaged, of another kind, or made for another network or region of interest.
+        UsageError: the back end or device asked for is not there.
+    """
+    bundle = bundle or load_bundle(kind="reader")
+    settings = bundle.reader_settings
+    if (settings.margin, settings.margin_below) != (SIDE_MARGIN, BELOW_MARGIN):
+        raise ModelError(f"{bundle.folder} was trained with other margins; use a bundle made by this version.")
+    opened = open_reader_backend(bundle, backend, device, notice)
+    return LesionReader(opened, settings.input_size, settings.offsets, settings.mirrored, bundle)
 
 
 def category_probabilities(logits: np.ndarray) -> np.ndarray:
