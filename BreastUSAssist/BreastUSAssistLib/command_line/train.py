@@ -153,7 +153,9 @@ def _train_reader(
     scores = (
         (lambda: reader_scores(settings, lesions_of(settings.validation_folds), device)) if has_validation else None
     )
-    network = train_reader(lesions, settings, options.out, progress=_progress(options, scores, log), device=device)
+    network = train_reader(
+        lesions, settings, options.out, progress=_progress(options, scores, log), log=log, device=device
+    )
     _write_weights(options, network)
     if options.no_bundle:
         return {"weights": str(options.out / WEIGHTS)}

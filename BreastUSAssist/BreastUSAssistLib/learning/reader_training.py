@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from ..model.reader_outputs import ANY_OF, ONE_OF
 from .reader_augmentation import varied
 from .reader_data import ReaderLesions
 from .training import imagenet_weights
+
+if TYPE_CHECKING:
+    from .training_log import TrainingLog
 
 Progress = Callable[[str], None]
 
@@ -64,6 +68,7 @@ def train_reader(
     folder: Path,
     *,
     progress: Progress,
+    log: "TrainingLog | None" = None,
     device: str = "cpu",
     clock: Callable[[], float] = time.monotonic,
     pretrained: bool = True,
@@ -84,6 +89,9 @@ def train_reader(
         started = clock()
         losses = _epoch(lesions, options, parts, device)
         _keep(folder / "state.pt", parts, options, epoch + 1)
+        if log:
+            for name, value in losses.items():
+                log.scalar(f"loss/{name}", value, epoch + 1)
         told = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         progress(f"epoch {epoch + 1}/{options.epochs}  {told}  {clock() - started:.0f} s")
     trained = new_reader(lesions, options)

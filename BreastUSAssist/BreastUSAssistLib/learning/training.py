@@ -110,8 +110,10 @@ def train(
         started = clock()
         losses = _epoch(data, options, parts, device)
         _keep(folder / "state.pt", parts, options, epoch + 1)
-        for name, value in losses.items() if log else ():
-            log.scalar(f"loss/{name}", value, epoch + 1)
+        if log:
+            log.scalar("learning rate", parts.schedule.get_last_lr()[-1], epoch + 1)
+            for name, value in losses.items():
+                log.scalar(f"loss/{name}", value, epoch + 1)
         told = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
         progress(f"epoch {epoch + 1}/{options.epochs}  {told}  {clock() - started:.0f} s")
     trained = LesionNet(decoder_channels=options.decoder_channels)
