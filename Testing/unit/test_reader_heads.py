@@ -7,7 +7,9 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("monai", reason="MONAI is not installed")
 
 from BreastUSAssistLib.learning.reader_heads import (  # noqa: E402
+    BOTH,
     fit_head,
+    fit_heads,
     fit_offsets,
     fold_into,
     kappa,
@@ -37,38 +39,38 @@ def test_folded_heads_answer_as_the_fitted_ones_do() -> None:
     image, measures = torch.rand(6, 2, 64, 64), torch.randn(6, MEASURES)
     before = {name: values.numpy() for name, values in network(image, measures).items()}
     standardised = network.standardised(measures).numpy()
-    seen = _outputs(40, 2)
     with torch.enable_grad():
-        fitted = {
-            name: fit_head(name, seen, np.random.default_rng(3).standard_normal((40, MEASURES)), truth, 0.01)
-            for name, truth in _truth(seen).items()
-        }
+        fitted = fit_heads(np.random.default_rng(3).standard_normal((40, MEASURES)), _truth(_outputs(40, 2)))
     fold_into(network, fitted)
     after = network(image, measures)
     for name, head in fitted.items():
-        assert np.allclose(after[name].numpy(), head.apply(before, standardised), atol=1e-4), name
+        assert np.allclose(after[name].numpy(), head.apply(before[name], standardised), atol=1e-4), name
     for name in ("malignant", "category", "embedding"):
         assert np.array_equal(after[name].numpy(), before[name])
 
 
-def test_a_large_penalty_leaves_the_network_its_answer() -> None:
-    seen = _outputs(30, 4)
+def test_a_large_penalty_leaves_only_the_network() -> None:
     measures = np.random.default_rng(5).standard_normal((30, MEASURES))
-    head = fit_head("shape", seen, measures, _truth(seen)["shape"], 1e4)
-    assert np.allclose(head.weights[:, :3], np.eye(3), atol=1e-2)
-    assert np.abs(head.weights[:, 3:]).max() < 1e-2
+    head = fit_head("shape", measures, _truth(_outputs(30, 4))["shape"], (BOTH,) * 3, 1e4)
+    assert np.abs(head.weights).max() < 1e-2
+    assert head.shares.tolist() == [0.5] * 3
+
+
+def test_terms_left_to_the_network_are_as_they_were() -> None:
+    seen = _outputs(30, 9)
+    measures = np.random.default_rng(5).standard_normal((30, MEASURES))
+    head = fit_heads(measures, _truth(seen))["margin"]
+    found = head.apply(seen["margin"], measures)
+    assert np.array_equal(found[:, 0], seen["margin"][:, 0])
+    assert not np.allclose(found[:, 4], seen["margin"][:, 4])
 
 
 def test_unknown_truth_takes_no_part() -> None:
-    seen = _outputs(30, 6)
     measures = np.random.default_rng(7).standard_normal((30, MEASURES))
-    truth = _truth(seen)["margin"]
+    truth = _truth(_outputs(30, 6))["margin"]
     truth[20:] = -1
-    first = {name: values[:20] for name, values in seen.items()}
-    whole, part = (
-        fit_head("margin", seen, measures, truth, 0.1),
-        fit_head("margin", first, measures[:20], truth[:20], 0.1),
-    )
+    whole = fit_head("margin", measures, truth, (BOTH,) * 5)
+    part = fit_head("margin", measures[:20], truth[:20], (BOTH,) * 5)
     assert np.allclose(whole.weights, part.weights)
 
 
