@@ -175,9 +175,7 @@ def _recorded_sums(folder: Path) -> dict[str, str]:
         lines = [line for line in (folder / "SHA256SUMS").read_text("utf-8").splitlines() if line.strip()]
         files = {name: digest for digest, name in (line.split(None, 1) for line in lines)}
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{folder} holds no model bundle with a SHA256SUMS file; name another folder."
-        ) from error
+        raise ModelError(f"{folder} holds no model bundle with a SHA256SUMS file; name another folder.") from error
     for name in files:
         inside = PurePosixPath(name)
         if inside.is_absolute() or ".." in inside.parts or "\\" in name or ":" in name or len(files) > _MOST_FILES:
