@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from BreastUSAssistLib.errors import InputError
 from BreastUSAssistLib.model.bundle import Bundle, OutlineSettings
-from BreastUSAssistLib.model.click_repair import nudged
+from BreastUSAssistLib.model.click_repair import nudged, pointed
 from BreastUSAssistLib.model.prompt import Prompt, pixel_of
 from BreastUSAssistLib.model.refiner import MOST_VIEWS, Refiner
 from hypothesis import given, settings
@@ -288,3 +288,24 @@ def test_the_real_network_answers_a_real_frame(data_root):
     lesion = session.refine(Prompt((point,)))
     assert lesion.pixels[pixel_of(point)]
     assert session.refine(Prompt((point,), mask=lesion.pixels)).pixels.shape == grey.shape
+
+
+def test_a_new_click_moves_the_answer_about_as_far_as_the_previous_outline_is_away():
+    previous = np.zeros((64, 64), bool)
+    previous[20:40, 10:30] = True
+    unsure = np.where(previous, 1.0, -1.0).astype(np.float32)
+    leaning = pointed(unsure, previous, [(30, 40)], [])
+    changed = (leaning > 0) & ~previous
+    rows, columns = np.nonzero(changed)
+    reached = np.hypot(rows - 30, columns - 40).max()
+    assert changed[30, 40] and 8 <= reached <= 18, "about the 11 pixels to the previous outline"
+    sure = np.where(previous, 9.0, -9.0).astype(np.float32)
+    assert not ((pointed(sure, previous, [(30, 40)], []) > 0) & ~previous).any(), "where it is sure it keeps its say"
+
+
+def test_clicks_that_the_previous_outline_agrees_with_change_nothing():
+    previous = np.zeros((32, 32), bool)
+    previous[8:24, 8:24] = True
+    logits = np.random.default_rng(0).normal(size=(32, 32)).astype(np.float32)
+    assert np.array_equal(pointed(logits, previous, [(16, 16), (-3, 50)], [(2, 2)]), logits)
+    assert np.array_equal(pointed(logits, np.zeros_like(previous), [(16, 16)], []), logits), "nothing before, no lean"

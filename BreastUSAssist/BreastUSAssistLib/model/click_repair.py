@@ -7,6 +7,10 @@ from scipy import ndimage
 
 from .prompt import Point, Polyline, Prompt, drawn_lines, pixel_of
 
+POINTED_WIDTH = 0.8
+"""Standard deviation of the lean towards a new click, in distances from it to the previous outline."""
+POINTED_WEIGHT = 4.0
+"""Log-odds of that lean at the click itself."""
 NUDGE_WIDTH = 1.8
 """Standard deviation of a nudge, in distances from the click to the outline."""
 NUDGE_REACH = 0.25
@@ -54,6 +58,39 @@ def chosen_parts(inside: np.ndarray, prompt: Prompt) -> np.ndarray:
     ]
     answer[window] = _filled(meant[numbered], negative)
     return answer
+
+
+def pointed(
+    logits: np.ndarray, previous: np.ndarray, positive: Sequence[tuple[int, int]], negative: Sequence[tuple[int, int]]
+) -> np.ndarray:
+    """The network's answer, leaning towards each click that contradicts the previous outline.
+
+    A reader points at the middle of what is wrong, so that the same holds about as far as the previous outline is away:
+    the log-odds are raised (or lowered) by a Gaussian as wide as that distance. Where the network is sure it keeps its
+    say. Clicks that the previous outline already agrees with were heard before and change nothing.
+
+    Args:
+        logits: of lesion, float32 (size, size).
+        previous: the outline before, bool (size, size); empty where there was none, and nothing changes then.
+        positive: pixels of the square that are lesion; those outside it are passed over.
+        negative: pixels that are not.
+    """
+    if not previous.any():
+        return logits
+    rows, columns = (np.arange(length, dtype=np.float32) for length in logits.shape)
+    for pixels, sign in ((positive, 1.0), (negative, -1.0)):
+        for row, column in pixels:
+            if not (0 <= row < logits.shape[0] and 0 <= column < logits.shape[1]):
+                continue
+            if previous[row, column] == (sign > 0):
+                continue
+            border = np.argwhere(previous != previous[row, column])
+            distance = float(np.hypot(*(border - (row, column)).T).min()) if len(border) else 0.0
+            reach = POINTED_WIDTH * min(distance, NUDGE_REACH * max(logits.shape))
+            falling = -1 / (2 * max(reach, 0.5) ** 2)
+            shape = np.outer(np.exp(falling * (rows - row) ** 2), np.exp(falling * (columns - column) ** 2))
+            logits = logits + np.float32(sign * POINTED_WEIGHT) * shape
+    return logits
 
 
 def nudged(

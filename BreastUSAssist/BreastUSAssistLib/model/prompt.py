@@ -23,6 +23,8 @@ DISK_RADIUS = 3
 SCRIBBLE_WIDTH = 3
 """Of a scribble in the network's square, pixels."""
 CHANNELS = 4
+PREVIOUS = 2
+"""Channel of the outline so far."""
 MOST_POINTS = 1000
 MOST_SCRIBBLES = 200
 MOST_SCRIBBLE_POINTS = 5000

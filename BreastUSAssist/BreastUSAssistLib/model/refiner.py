@@ -15,10 +15,10 @@ import numpy as np
 from ..errors import InputError
 from ..ultrasound.frame import Box
 from .bundle import Bundle
-from .click_repair import chosen_parts, nudged, obeying
+from .click_repair import chosen_parts, nudged, obeying, pointed
 from .prediction import LesionMask
 from .preprocessing import Letterbox, network_input
-from .prompt import DISK_RADIUS, Point, Prompt, in_square, pixel_of, rasterise
+from .prompt import DISK_RADIUS, PREVIOUS, Point, Prompt, in_square, pixel_of, rasterise
 
 if TYPE_CHECKING:
     from .backends import BackendName, DeviceName, OutlineBackend
@@ -162,13 +162,15 @@ class RefinementSession:
         features = self._encoded(view, spent)
         letterbox = Letterbox(view, self.refiner.bundle.outline_settings.input_size)
         with spent.on("decode_ms"):
-            outline, _ = self.refiner.backend.decode(features, rasterise(prompt, letterbox)[None])
+            channels = rasterise(prompt, letterbox)
+            outline, _ = self.refiner.backend.decode(features, channels[None])
             positive, negative = (
                 [(int(row), int(column)) for row, column in np.floor(in_square(points, letterbox) + 0.5)]
                 for points in (prompt.positive_points, prompt.negative_points)
             )
             threshold = self.refiner.bundle.outline_settings.outline_threshold
-            logits = nudged(outline[0, 0], positive, negative, float(np.log(threshold / (1 - threshold))))
+            logits = pointed(outline[0, 0], channels[PREVIOUS] > 0.5, positive, negative)
+            logits = nudged(logits, positive, negative, float(np.log(threshold / (1 - threshold))))
             square = 1 / (1 + np.exp(-np.clip(logits, -30, 30, dtype=np.float32)))
             rows, columns = view[2] - view[0], view[3] - view[1]
             return Letterbox((0, 0, rows, columns), letterbox.size).invert(square, (rows, columns))
