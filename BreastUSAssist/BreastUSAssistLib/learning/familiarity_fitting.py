@@ -193,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if any(not name or not folder for name, _, folder in others):
             raise UsageError("--other takes NAME=FOLDER, such as --other cine=data/cine.")
         bundle = load_bundle(options.model)
-        encode, size = torch_encoder(bundle), bundle.settings.input_size
+        encode, size = torch_encoder(bundle), bundle.outline_settings.input_size
         frames, folds = _manifest_frames(options, options.folds)
         sha256 = bundle.files[ENCODER_FILE]
         model = fit_familiarity(pooled_of(frames, encode, size), folds, encoder=sha256)

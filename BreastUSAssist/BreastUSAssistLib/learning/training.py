@@ -111,7 +111,7 @@ def train(
         losses = _epoch(data, options, parts, device)
         _keep(folder / "state.pt", parts, options, epoch + 1)
         if log:
-            log.scalar("learning rate", parts.schedule.get_last_lr()[-1], epoch + 1)
+            log.scalar("learning rate", float(parts.schedule.get_last_lr()[-1]), epoch + 1)
             for name, value in losses.items():
                 log.scalar(f"loss/{name}", value, epoch + 1)
         told = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
@@ -178,7 +178,7 @@ def _prepared(
         (others, options.learning_rate),
     ]
     groups = [{"params": part, "lr": rate} for part, rate in by_part if part]
-    rates = [group["lr"] for group in groups]
+    rates = [rate for part, rate in by_part if part]
     optimizer = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
     steps = max(options.epochs * (images // options.batch_size), 2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=0.1)

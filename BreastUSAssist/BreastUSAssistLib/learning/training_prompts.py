@@ -59,7 +59,7 @@ def simulate_prompts(
         if number:
             features_left = [feature[going_on] for feature in frozen]
             current[going_on] = _answers(network, features_left, prompted[going_on], masks.device)
-        for i in going_on:
+        for i in map(int, going_on):
             _add_click(prompted[i], truths[drawn[i]], current[i], chance)
     for i in range(len(drawn)):
         prompted[i, PREVIOUS] = torch.from_numpy(current[i])
