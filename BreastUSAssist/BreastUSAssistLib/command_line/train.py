@@ -54,7 +54,13 @@ def add_to(commands: Any) -> None:
         help="score the validation folds after every N-th epoch, 0 never (default: 1)",
     )
     parser.add_argument(
-        "--start-from", type=Path, metavar="BUNDLE", help="outline bundle to go on from (default: ImageNet)"
+        "--outlines",
+        type=Path,
+        metavar="CSV",
+        help="manifest of automatic outlines that the reader learns from as well (see learning.automatic_outlines)",
+    )
+    parser.add_argument(
+        "--start-from", type=Path, metavar="BUNDLE", help="bundle of the same kind to go on from (default: ImageNet)"
     )
     parser.add_argument(
         "--cross-validate",
@@ -85,8 +91,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--validate-every {options.validate_every} is below 0; give a number of epochs, or 0.")
     if options.network == "outline" and options.cross_validate:
         raise UsageError("--cross-validate goes with --network reader; leave it out for the outline.")
-    if options.network == "reader" and options.start_from:
-        raise UsageError("--start-from goes with --network outline; leave it out for the reader.")
+    if options.network == "outline" and options.outlines:
+        raise UsageError("--outlines goes with --network reader; leave it out for the outline network.")
     settings = training_options(options.config, options.network)
     rows = read_manifest(options.manifest, existing_folder(options.root, "--root"))
     device = _device(options.device)
@@ -136,11 +142,22 @@ def _train_reader(
     from ..learning.reader_training import train_reader
 
     usable = [row for row in rows if row.problem is None]
+    start = None
+    if options.start_from is not None:
+        from ..model.bundle import load_bundle
+        from ..model.torch_backend import stored_state
+
+        start = stored_state(load_bundle(options.start_from, "reader"))
 
     def lesions_of(folds: tuple[int, ...]) -> Any:
         chosen = [row for row in usable if row.fold in folds]
         return load_reader_lesions(chosen, settings.input_size, settings.seed, tell)
 
+    if options.outlines is not None:
+        from ..learning.manifest import read_manifest
+
+        # Their paths are absolute, see learning.automatic_outlines.
+        usable += read_manifest(options.outlines, Path(options.outlines.resolve().anchor))
     lesions = lesions_of(settings.train_folds)
     if options.cross_validate:
         from ..learning.reader_cross_validation import cross_validate, keep_predictions
@@ -154,7 +171,7 @@ def _train_reader(
         (lambda: reader_scores(settings, lesions_of(settings.validation_folds), device)) if has_validation else None
     )
     network = train_reader(
-        lesions, settings, options.out, progress=_progress(options, scores, log), log=log, device=device
+        lesions, settings, options.out, progress=_progress(options, scores, log), log=log, start=start, device=device
     )
     _write_weights(options, network)
     if options.no_bundle:

@@ -1,7 +1,7 @@
 """Training of the lesion reader: one network for malignancy, ordered category and descriptors."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,18 +72,20 @@ def train_reader(
     device: str = "cpu",
     clock: Callable[[], float] = time.monotonic,
     pretrained: bool = True,
+    start: Mapping[str, Tensor] | None = None,
 ) -> ReaderNet:
     """Train on `lesions` (all of them: choose the folds before); the averaged network is returned.
 
     `folder`/state.pt is written after every epoch, and a training that was stopped goes on from there. Without
-    `pretrained` the encoder starts at random and not from ImageNet.
+    `pretrained` the encoder starts at random and not from ImageNet; `start` is the state of a reader to go on from in
+    place of either.
 
     Raises:
         UsageError: the folder holds a training with other options, or the ImageNet weights are not installed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
-    parts = _prepared(lesions, options, device, pretrained)
+    parts = _prepared(lesions, options, device, pretrained, start)
     first = _resume(folder / "state.pt", parts, options)
     for epoch in range(first, options.epochs):
         started = clock()
@@ -124,9 +126,17 @@ def _draws(lesions: ReaderLesions, options: ReaderTrainingOptions) -> tuple[Tens
     return torch.from_numpy(weights), max(1, int(weights.sum()) // options.batch_size)
 
 
-def _prepared(lesions: ReaderLesions, options: ReaderTrainingOptions, device: str, pretrained: bool) -> _Parts:
+def _prepared(
+    lesions: ReaderLesions,
+    options: ReaderTrainingOptions,
+    device: str,
+    pretrained: bool,
+    start: Mapping[str, Tensor] | None,
+) -> _Parts:
     network = new_reader(lesions, options)
-    if pretrained:
+    if start is not None:
+        network.load_state_dict(start)
+    elif pretrained:
         network.load_imagenet_weights(dict(imagenet_weights()))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.to(device)
