@@ -300,7 +300,7 @@ def test_image_and_clinical_parameters_stand_side_by_side_with_the_set_and_the_b
     text = page.text.replace("\u00a0", " ")
     for words in ("Image alone 31 % 22 % to 40 %", "Image and clinical parameters 52 % 40 % to 66 %"):
         assert words in text
-    assert "category 4A to 4C in 90% of cases; the middle of it is 4B" in text
+    assert "category 4A to 4C in 90 % of cases; the middle of it is 4B" in text
     assert "reaches about 0.3 mm to either side, and along 25 % of its length much farther" in text
     assert "Tinted" not in text, "no probability map was given"
     classes = [value for tag, name, value in page.attributes if (tag, name) == ("li", "class")]

@@ -156,6 +156,8 @@ def _band_reason(probability: float, category: str, lexicon: Lexicon, calibrated
 
 def _percent(probability: float, lexicon: Lexicon) -> str:
     """In percent with one decimal, or as many more as keep it from being rounded into another category's band."""
+    if probability < 0.0005:
+        return about(probability)
     for digits in range(1, 12):
         shown = f"{100 * probability:.{digits}f}"
         if probability_band(float(shown) / 100, lexicon) == probability_band(probability, lexicon):

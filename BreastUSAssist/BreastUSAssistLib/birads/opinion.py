@@ -70,6 +70,9 @@ def _why(probabilities: Mapping[str, float], term: str, chosen: Sequence[str]) -
     if not also and not others:
         return words
     told = also or [max(others, key=others.__getitem__)]
+    if not also and others[told[0]] > probabilities.get(term, 0.0):
+        likelier = f"{told[0].replace('_', ' ')} {_percent(others[told[0]])}"
+        return f"{words}, with more weight on rare terms; without it {likelier}"
     listed = ", ".join(f"{key.replace('_', ' ')} {_percent(others.get(key, 0.0))}" for key in told)
     return f"{words}; {'also' if also else 'otherwise'} {listed}"
 

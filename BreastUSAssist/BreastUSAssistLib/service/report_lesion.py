@@ -164,9 +164,8 @@ def _tint_words(picture: KeyPicture) -> str:
     if picture.probability is None:
         return ""
     low, high = picture.levels
-    return (
-        f" Tinted: where the network is {low:.0%} to {high:.0%} sure of the lesion, so that the outline may lie there."
-    )
+    sure = f"{chance(low)} to {chance(high)} sure"
+    return f" Tinted: where the network is {sure} of the lesion, so that the outline may lie there."
 
 
 def _band_words(lesion: Lesion) -> str:
@@ -215,9 +214,12 @@ def _ladder(category: str | None, opinion: CategoryOpinion | None) -> str:
     if opinion is None or not likely or opinion.level is None:
         return ladder
     given = f"category {safe(likely[0])}" + (f" to {safe(likely[-1])}" if len(likely) > 1 else "")
+    share = f"{given} in {chance(opinion.level)} of cases"
+    if not set(likely) & set(CATEGORIES):
+        return f'{ladder}<p class="small">Radiologists give lesions that look like this {share}.</p>'
     return (
-        f'{ladder}<p class="small">Underlined: what radiologists give lesions that look like this, {given} in '
-        f"{opinion.level:.0%} of cases; the middle of it is {safe(opinion.likeliest)}.</p>"
+        f'{ladder}<p class="small">Underlined: what radiologists give lesions that look like this, {share}; '
+        f"the middle of it is {safe(opinion.likeliest)}.</p>"
     )
 
 
@@ -267,8 +269,8 @@ def _steps(assessment: Assessment) -> str:
 
 
 def _between(interval: tuple[float, float]) -> str:
-    low, high = interval
-    return f"{chance(low)} to {chance(high)}"
+    low, high = (chance(end) for end in interval)
+    return low if low == high else f"{low} to {high}"
 
 
 def _share_words(assessment: Assessment) -> str:
