@@ -1,8 +1,11 @@
 """OpenVINO on the CPU, float32: the quickest to run on the CPUs measured so far."""
 
+import importlib
 import io
+import sys
 from collections.abc import Mapping
 from threading import Lock
+from types import ModuleType
 
 import numpy as np
 
@@ -17,6 +20,30 @@ _SETTINGS = {
 }
 
 
+_TELEMETRY = "openvino_telemetry"
+_importing = Lock()
+
+
+def import_openvino() -> ModuleType:
+    """OpenVINO, imported so that it reports nothing to anyone.
+
+    OpenVINO 2026.4 sends an event to Google Analytics when it is imported, unless the user opted out
+    (openvino/tools/ovc/__init__.py); where its telemetry package cannot be imported it uses a stub of its own.
+    """
+    with _importing:
+        if "openvino" in sys.modules:
+            return sys.modules["openvino"]
+        hidden = {name: module for name, module in sys.modules.items() if name.split(".")[0] == _TELEMETRY}
+        for name in hidden:
+            del sys.modules[name]
+        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
+        try:
+            return importlib.import_module("openvino")
+        finally:
+            del sys.modules[_TELEMETRY]
+            sys.modules.update(hidden)
+
+
 class _OpenVino:
     name = "openvino"
     precision = "float32"
@@ -25,9 +52,7 @@ class _OpenVino:
     @property
     def version(self) -> str:
         """See Backend."""
-        import openvino
-
-        return str(openvino.__version__).split("-", maxsplit=1)[0]
+        return str(import_openvino().__version__).split("-", maxsplit=1)[0]
 
 
 class OpenVinoOutline(_OpenVino, OnnxParts):
@@ -45,8 +70,7 @@ class OpenVinoReader(_OpenVino, OnnxReading):
 
 
 def _open_part(bundle: Bundle, relative: str) -> Part:
-    import openvino
-
+    openvino = import_openvino()
     content = bundle.read(relative)
     try:
         core = openvino.Core()
