@@ -2,21 +2,28 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from BreastUSAssistLib.birads.analysis import AnalysisSettings
+from BreastUSAssistLib.birads.describe import new_uid
+from BreastUSAssistLib.birads.lexicon import load_lexicon
 from BreastUSAssistLib.command_line import main
 from BreastUSAssistLib.learning.click_simulation import next_click
 from BreastUSAssistLib.learning.metrics import dice
 from BreastUSAssistLib.model.backends import installed_backends
 from BreastUSAssistLib.model.bundle import load_bundle, shipped_bundles
 from BreastUSAssistLib.model.bundle_check import LARGEST_DIFFERENCE, LEAST_DICE, check_bundle
+from BreastUSAssistLib.model.lesion_reader import open_lesion_reader
 from BreastUSAssistLib.model.predictor import Predictor, open_predictor
 from BreastUSAssistLib.model.prompt import Prompt
 from BreastUSAssistLib.model.refiner import Refiner
 from BreastUSAssistLib.service.analysis_file import read_analysis
+from BreastUSAssistLib.service.analyze import analyze_clip
 from BreastUSAssistLib.ultrasound.phantom import Phantom, render, save_dicom, standard_cases
+from BreastUSAssistLib.ultrasound.reading import open_clip
 from PIL import Image
 
 LIBRARY = Path(__file__).resolve().parents[2] / "BreastUSAssist"
@@ -99,13 +106,31 @@ def test_a_frame_is_answered_at_its_own_resolution(
     assert all(lesion.pixels.shape == shape for lesion in found.lesions)
     assert found.normal + found.benign + found.malignant == pytest.approx(1)
     image.save(tmp_path / "frame.png", compress_level=1)
-    out = str(tmp_path / "out")
-    assert main(["analyze", str(tmp_path / "frame.png"), "--ignore-gates", "--device", "cpu", "--out", out]) == 0
-    analysis = read_analysis(tmp_path / "out" / "frame" / "analysis.json")
-    assert (analysis.source.rows, analysis.source.columns) == shape
-    assert analysis.frames[0].normal is not None
-    labels = np.asarray(Image.open(tmp_path / "out" / "frame" / analysis.frames[0].mask))
-    assert labels.shape == shape and set(np.unique(labels)) <= set(range(len(analysis.lesions) + 1))
+    result = analyze_clip(
+        open_clip(tmp_path / "frame.png"),
+        predictor,
+        load_lexicon(),
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        new_uid=new_uid,
+        reader=open_lesion_reader(device="cpu"),
+        settings=AnalysisSettings(ignore_gates=True),
+    )
+    assert (result.analysis.source.rows, result.analysis.source.columns) == shape
+    assert result.analysis.frames[0].normal is not None
+    assert result.labels.shape == result.probability.shape == (1, *shape)
+    assert set(np.unique(result.labels)) == set(range(len(result.analysis.lesions) + 1))
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (40, 2000)])
+def test_a_small_or_narrow_frame_gives_every_file(
+    phantoms: dict[str, Phantom], tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    Image.fromarray(phantoms["cyst"].frames[0]).resize(shape[::-1]).save(tmp_path / "frame.png")
+    out = tmp_path / "out"
+    assert main(["analyze", str(tmp_path / "frame.png"), "--ignore-gates", "--device", "cpu", "--out", str(out)]) == 0
+    analysis = read_analysis(out / "frame" / "analysis.json")
+    assert np.asarray(Image.open(out / "frame" / analysis.frames[0].mask)).shape == shape
+    assert {path.name for path in (out / "frame").iterdir()} >= {"findings.csv", "report.html", "seg.nrrd"}
 
 
 @pytest.mark.parametrize(("name", "number"), LESIONS)

@@ -171,7 +171,11 @@ def _algorithm(analysis: Analysis) -> Any:
     return sr.AlgorithmIdentification(
         name=model.name,
         version=model.version,
-        parameters=[f"weights sha256 {model.sha256}", f"{model.backend} {model.precision} on {model.device}"],
+        parameters=[
+            f"weights sha256 {model.sha256}",
+            f"{model.backend} {model.precision} on {model.device}",
+            *(f"with {one.name} {one.version}, sha256 {one.sha256}" for one in analysis.models if one != model),
+        ],
     )
 
 

@@ -9,6 +9,7 @@ with one row for each image whose drafts match the truth, the mask being the dra
 
 import argparse
 import csv
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -64,7 +65,7 @@ def write_automatic_outlines(
         [prediction] = predictor.predict_batch([image], close_ups=False)
         found = matched_drafts(labels, [lesion.pixels for lesion in prediction.lesions])
         if found is not None:
-            path = out.resolve() / "masks" / f"{row.dataset or 'image'}_{Path(row.name).stem}.png"
+            path = out.resolve() / "masks" / f"{row.line:06d}_{Path(row.name).stem}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             with written_whole(path) as beside:
                 Image.fromarray(found).save(beside, format="PNG")
@@ -72,13 +73,12 @@ def write_automatic_outlines(
         if count % 200 == 0:
             tell(f"{count} of {len(rows)} images")
     if kept:
-        lines = [",".join(kept[0]), *(",".join(_quoted(value) for value in cell.values()) for cell in kept)]
-        write_text(out / "manifest.csv", "\n".join(lines) + "\n")
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, list(kept[0]))
+        writer.writeheader()
+        writer.writerows(kept)
+        write_text(out / "manifest.csv", table.getvalue())
     return len(kept)
-
-
-def _quoted(value: str) -> str:
-    return f'"{value}"' if "," in value else value
 
 
 def _tell(line: str) -> None:

@@ -53,7 +53,7 @@ def read_predictions(path: Path, manifest: Path, root: Path) -> KeptPredictions:
             truth, datasets = kept["malignant_truth"], kept["datasets"]
     except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise InputError(f"{path} holds no kept predictions of the reader; cross-validate it again.") from error
-    by_id = {row.id: row for row in read_manifest(manifest, root) if row.id is not None}
+    by_id = {row.id or row.name: row for row in read_manifest(manifest, root)}
     if missing := [str(one) for one in arrays["ids"] if str(one) not in by_id]:
         raise InputError(f"{manifest} has no image {missing[0]}, of which {path} has a prediction; use its manifest.")
     # Lesions of folds that took no part have no prediction.

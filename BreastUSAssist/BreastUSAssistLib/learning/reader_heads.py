@@ -34,6 +34,11 @@ SHARES: Mapping[str, tuple[tuple[float, float], ...]] = MappingProxyType(
 """By output, one pair a term: what agreed best in cross-validation over the training folds."""
 
 
+LARGEST_OFFSET = 1.5
+"""Of a term's logit: a term that the network thinks a few per cent likely is not to be chosen over one that it is sure
+of, whatever that does to an agreement measured on a handful of lesions."""
+
+
 @dataclass(frozen=True, eq=False)
 class FittedHead:
     """A head as a mix: logits = own * `shares` + standardised measures @ `weights`.T + `bias`.
@@ -148,7 +153,7 @@ def weighted_kappa(first: np.ndarray, second: np.ndarray, levels: int) -> float:
 
 
 def _binary_offset(logits: np.ndarray, truth: np.ndarray) -> float:
-    grid = np.linspace(-4, 4, 161)
+    grid = np.linspace(-LARGEST_OFFSET, LARGEST_OFFSET, 61)
     scores = np.array([kappa(logits + offset > 0, truth) for offset in grid])
     # Averaged over neighbours, a stretch of good offsets is preferred to a single lucky one.
     smooth = np.convolve(np.pad(scores, 6, mode="edge"), np.ones(13) / 13, mode="valid")
@@ -157,7 +162,7 @@ def _binary_offset(logits: np.ndarray, truth: np.ndarray) -> float:
 
 def _multiclass_offsets(logits: np.ndarray, truth: np.ndarray) -> list[float]:
     offsets = np.zeros(logits.shape[1])
-    grid = np.linspace(-3, 3, 61)
+    grid = np.linspace(-LARGEST_OFFSET, LARGEST_OFFSET, 31)
     for _ in range(3):
         for term in range(len(offsets)):
             scores = []

@@ -25,10 +25,12 @@ from ..ultrasound.frame import Box, Clip, UltrasoundFrame
 from ..ultrasound.frame_order import frame_order_gates
 from ..ultrasound.gates import InputGate, check_frame
 from ..ultrasound.tissue import tissue_box
-from .familiarity_gate import familiarity_gates
+from .familiarity_gate import UNFAMILIAR, familiarity_gates
 from .outline_band import LEVELS, Levels, measure_band
 from .tracking import Track, label_images, link_lesions, overlap
 
+STRAY_SHARE = 0.1
+"""Share of a clip's frames from which a warning of unfamiliar images is passed on."""
 CONFIRMED = 0.3
 """Intersection over union at which the closer look at a key frame shows the same lesion."""
 
@@ -260,6 +262,10 @@ def _merged(by_frame: list[tuple[Gate, ...]]) -> tuple[Gate, ...]:
         merged[gate.code] = (known or gate).model_copy(update={"frames": frames})
     order = {"stop": 0, "warn": 1, "note": 2}
     everywhere = len(by_frame)
+    # One frame in a hundred of familiar images is warned of, so a few in a clip mean nothing.
+    stray = merged.get(UNFAMILIAR)
+    if stray is not None and stray.severity == "warn" and len(stray.frames) < STRAY_SHARE * everywhere:
+        del merged[UNFAMILIAR]
     gates = [g.model_copy(update={"frames": ()}) if len(g.frames) == everywhere else g for g in merged.values()]
     return tuple(sorted(gates, key=lambda gate: order[gate.severity]))
 
