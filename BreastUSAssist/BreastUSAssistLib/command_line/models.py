@@ -167,7 +167,12 @@ def _described(parts: Any) -> dict[str, str]:
         if isinstance(part, dict):
             extent = " x ".join(str(length) for length in part.get("spatial_shape") or ())
             channels = part.get("channel_def")
-            terms = ", ".join(map(str, channels.values())) if isinstance(channels, dict) else ""
+            names = [str(name) for name in channels.values()] if isinstance(channels, dict) else []
+            terms = (
+                f"{len(names)} numbers"
+                if all(name.isdigit() for name in names[1:]) and len(names) > 9
+                else ", ".join(names)
+            )
             words = [str(part.get("format", "")), extent, str(part.get("dtype", ""))]
             described[str(name)] = ", ".join(word for word in words if word) + (f": {terms}" if terms else "")
     return described
