@@ -95,6 +95,21 @@ def test_the_reader_is_trained_and_validated(data: Path, tmp_path: Path, capsys:
     assert scalars(tmp_path / "elsewhere")["validation/auc"] == [1]
 
 
+def test_a_training_goes_on_from_a_bundle_of_its_kind(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from BreastUSAssistLib.model.bundle import load_bundle
+    from BreastUSAssistLib.model.torch_backend import stored_state
+
+    words = arguments(data, tmp_path, "reader.json", "--network", "reader", "--validate-every", "0", "--start-from")
+    assert main([*words, "lesion-outline"]) == 3
+    assert "kind outline where reader is needed" in capsys.readouterr().err
+    assert main([*words, "lesion-reader"]) == 0
+    name = "encoder.stem.0.weight"
+    trained, shipped = load_file(tmp_path / "weights.safetensors"), stored_state(load_bundle(kind="reader"))
+    assert torch.allclose(trained[name], shipped[name], atol=0.05) and not torch.equal(trained[name], shipped[name])
+
+
 def test_a_reader_is_cross_validated(data: Path, tmp_path: Path) -> None:
     import numpy as np
 
@@ -139,7 +154,8 @@ def test_a_config_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--network", "reader", "--start-from", "x"], "--start-from"),
+        (["--network", "reader", "--start-from", "x", "--cross-validate", "x.npz"], "--start-from"),
+        (["--outlines", "x.csv"], "--outlines"),
         (["--cross-validate", "x.npz"], "--cross-validate"),
         (["--validate-every", "-1"], "--validate-every"),
     ],

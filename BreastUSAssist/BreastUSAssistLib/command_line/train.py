@@ -93,6 +93,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--cross-validate goes with --network reader; leave it out for the outline.")
     if options.network == "outline" and options.outlines:
         raise UsageError("--outlines goes with --network reader; leave it out for the outline network.")
+    if options.cross_validate and options.start_from:
+        raise UsageError("--start-from would show --cross-validate what it should leave out; leave one of them out.")
     settings = training_options(options.config, options.network)
     rows = read_manifest(options.manifest, existing_folder(options.root, "--root"))
     device = _device(options.device)
