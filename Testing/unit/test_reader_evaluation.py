@@ -48,7 +48,7 @@ class Known:
         numbers = [] if labels is None else [n for n in np.unique(labels) if 0 < n <= 100]
         return prediction([labels == n for n in numbers], pixels.shape)
 
-    def read(self, pixels, masks):
+    def read(self, pixels, masks, probabilities=()):
         row = self.rows[pixels.tobytes()]
         given = {"4": "4B"}.get(row.birads or "", row.birads or "3")
         place = CATEGORIES.index(given) if given in CATEGORIES else 0
@@ -130,7 +130,7 @@ def test_the_largest_lesion_decides(tmp_path):
     (tmp_path / "manifest.csv").write_text("image,mask,pathology\na.png,m.png,malignant\n")
     seen = []
 
-    def judge(pixels, masks):
+    def judge(pixels, masks, probabilities=()):
         seen.append([int(mask.sum()) for mask in masks])
         return [JudgedLesion(0.7)]
 

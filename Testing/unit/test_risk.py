@@ -209,3 +209,13 @@ def test_words_for_numbers():
         "raises the odds 2.0-fold",
         "lowers the odds 2.0-fold",
     )
+
+
+def test_the_network_that_outlined_has_half_the_say_and_moves_the_interval_along():
+    alone = judge(1.0, None, CALIBRATION)
+    same = judge(1.0, None, CALIBRATION, outline_probability=alone.image_probability)
+    assert same.image_probability == pytest.approx(alone.image_probability)
+    calmer = judge(1.0, None, CALIBRATION, outline_probability=0.01)
+    low, high = calmer.image_interval
+    assert 0.01 < calmer.image_probability < alone.image_probability and low < calmer.image_probability < high
+    assert judge(1.0, None, CALIBRATION, outline_probability=0.0).image_probability > 0, "never beyond doubt"

@@ -12,6 +12,8 @@ from .lesion import CategoryOpinion, Contribution, SitePrevalence
 
 Interval = tuple[float, float]
 _NORMAL_95 = 1.959964
+_SUREST = 1e-4
+"""An uncalibrated network is not taken to be surer than this."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,12 @@ def judge(
     clinical: ClinicalParameters | None = None,
     prevalence: float | None = None,
     spread: float = 0.0,
+    outline_probability: float | None = None,
 ) -> Risk:
     """Probabilities of one lesion.
 
+    Where the network that drew the outline has judged the lesion too, the image's log-odds are the mean of both: on
+    automatic outlines they err apart, and the reader leans on an outline that may be off. Equal weights, none fitted.
     Clinical parameters add to the calibrated log-odds of the image; the prevalence shifts the prior after that. The
     interval of image and clinical parameters holds the image's and the standard error of the contributions, added in
     quadrature on the log-odds.
@@ -72,6 +77,7 @@ def judge(
         clinical: what is known of the patient.
         prevalence: share of malignant among the lesions at the site.
         spread: standard deviation of the log-odds between views or members of an ensemble.
+        outline_probability: of malignant, by the network that drew the outline; None for an outline drawn by hand.
 
     Raises:
         UsageError: a prevalence without a calibration, or not above 0 and below 1.
@@ -84,6 +90,8 @@ def judge(
         return Risk(sigmoid(log_odds), category_opinion=opinion)
     image = calibration.probability(log_odds)
     interval = calibration.interval(log_odds, spread)
+    if outline_probability is not None:
+        image, interval = _averaged(image, interval, outline_probability)
     values = clinical.values() if clinical is not None else {}
     added = calibration.clinical.contributions(values) if calibration.clinical is not None else {}
     combined, combined_interval = None, None
@@ -129,6 +137,13 @@ def category_opinion(probabilities: Mapping[str, float], calibration: Calibratio
         likely=calibration.category_set(shares) if calibration is not None and sets is not None else (),
         level=sets.level if sets is not None else None,
     )
+
+
+def _averaged(image: float, interval: Interval, other: float) -> tuple[float, Interval]:
+    """Mean of two probabilities on the log-odds; the interval of the first moves with it."""
+    middle = (logit(image) + logit(min(max(other, _SUREST), 1 - _SUREST))) / 2
+    by = middle - logit(image)
+    return sigmoid(middle), (sigmoid(logit(interval[0]) + by), sigmoid(logit(interval[1]) + by))
 
 
 def _widened(image: float, interval: Interval, middle: float, error: float) -> Interval:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..birads.analysis import ModelUsed
 from ..errors import BreastUSAssistError, InputError, ModelError
-from ..model.prediction import FramePrediction
+from ..model.prediction import FramePrediction, LesionMask
 from . import metrics
 from .bootstrap import REPLICATES
 from .descriptor_agreement import true_levels
@@ -255,13 +255,13 @@ class _Timed:
     judge: Judge
     clock: Callable[[], float]
 
-    def largest(self, name: str, pixels: np.ndarray, lesions: Sequence[np.ndarray]) -> tuple[Judgement | None, float]:
+    def largest(self, name: str, pixels: np.ndarray, lesions: Sequence[LesionMask]) -> tuple[Judgement | None, float]:
         """Judgement of the largest lesion, None where there is none, and the time in ms."""
         start = self.clock()
         if not lesions:
             return None, 0.0
-        largest = max(lesions, key=lambda lesion: int(lesion.sum()))
-        judgement = self.judge(pixels, [largest])[0]
+        largest = max(lesions, key=lambda lesion: int(lesion.pixels.sum()))
+        judgement = self.judge(pixels, [largest.pixels], [largest.malignant])[0]
         if not np.isfinite(judgement.probability):
             raise ModelError(f"The reader's answer for {name} is no number; check the bundle.")
         return judgement, (self.clock() - start) * 1000
@@ -274,8 +274,8 @@ def _with_judgements(
     true_lesions: Sequence[np.ndarray],
     timed: _Timed,
 ) -> ImageScore:
-    judged, ms = timed.largest(score.image, pixels, [lesion.pixels for lesion in prediction.lesions])
-    on_truth, on_truth_ms = timed.largest(score.image, pixels, true_lesions)
+    judged, ms = timed.largest(score.image, pixels, prediction.lesions)
+    on_truth, on_truth_ms = timed.largest(score.image, pixels, [LesionMask(mask, "truth") for mask in true_lesions])
     return replace(
         score,
         judged=judged,

@@ -1,6 +1,6 @@
 """What a lesion reader says of one lesion, as far as an evaluation scores it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -37,8 +37,19 @@ class Judgement(Protocol):
         """The chosen terms, by attribute; none where it is judged absent."""
 
 
-Judge = Callable[[np.ndarray, list[np.ndarray]], Sequence[Judgement]]
-"""Takes a frame, uint8 (rows, columns), and lesions, bool of the same shape; one judgement a lesion, in their order."""
+class Judge(Protocol):
+    """Judges lesions of a frame."""
+
+    def __call__(
+        self, grey: np.ndarray, masks: list[np.ndarray], probabilities: Sequence[float | None] = ()
+    ) -> Sequence[Judgement]:
+        """One judgement a lesion, in their order.
+
+        Args:
+            grey: uint8 (rows, columns).
+            masks: bool, the same shape.
+            probabilities: of malignant, by the network that drew each mask; none for masks drawn by hand.
+        """
 
 
 @dataclass(frozen=True)
@@ -51,9 +62,11 @@ class JudgedLesion:
     terms: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def judged(opinion: LesionOpinion, calibration: "Calibration | None") -> JudgedLesion:
+def judged(
+    opinion: LesionOpinion, calibration: "Calibration | None", outline_probability: float | None = None
+) -> JudgedLesion:
     """A reader network's opinion as it is shown to a user who gives no clinical parameters and no prevalence."""
-    risk = judge(opinion.malignant_log_odds, opinion.category, calibration)
+    risk = judge(opinion.malignant_log_odds, opinion.category, calibration, outline_probability=outline_probability)
     return JudgedLesion(
         probability=risk.probability,
         category_probabilities=opinion.category,
@@ -76,9 +89,13 @@ class Reader(Protocol):
 def reader_judge(reader: Reader) -> Judge:
     """Judge by a reader network, which takes the measures of each outline beside the picture."""
 
-    def judge_lesions(grey: np.ndarray, masks: list[np.ndarray]) -> list[JudgedLesion]:
+    def judge_lesions(
+        grey: np.ndarray, masks: list[np.ndarray], probabilities: Sequence[float | None] = ()
+    ) -> list[JudgedLesion]:
         frame = UltrasoundFrame(grey, SourceReference(Path("frame")))
         measures = np.stack([reader_measures(measure(mask, frame)) for mask in masks])
-        return [judged(opinion, reader.calibration) for opinion in reader.read(grey, masks, measures)]
+        opinions = reader.read(grey, masks, measures)
+        others = probabilities or [None] * len(opinions)
+        return [judged(*both) for both in zip(opinions, [reader.calibration] * len(opinions), others, strict=True)]
 
     return judge_lesions

@@ -320,6 +320,7 @@ def _lesion(
             case.reader.calibration,
             clinical=case.settings.clinical,
             prevalence=case.settings.prevalence,
+            outline_probability=mask.malignant,
         )
     lesion = describe_lesion(
         number,
