@@ -22,6 +22,8 @@ from BreastUSAssistLib.model.predictor import Predictor, open_predictor
 from BreastUSAssistLib.service.analysis_file import read_analysis
 from BreastUSAssistLib.service.batch import BatchOptions, BatchOutcome, analyze_inputs
 from BreastUSAssistLib.ultrasound.phantom import render, save_dicom, standard_cases
+from BreastUSAssistLib.ultrasound.reading import open_clip
+from BreastUSAssistLib.ultrasound.tissue import tissue_box
 
 CALIBRATION = read_calibration(Path(__file__).parent / "data" / "calibration-1.0.json")
 
@@ -112,10 +114,15 @@ def test_a_reader_reaches_every_file(tmp_path, predictor, inputs):
     assert len(reader.asked) == 1 and reader.asked[0][1] == len(analysis.lesions) >= 1
     assert [model.name for model in analysis.models] == [predictor.bundle.name, "stand-in-reader"]
     assert analysis.settings.prevalence == 0.02 and analysis.settings.clinical == clinical
+    frame = open_clip(inputs("two-lesions")).frame(0)
+    outlines = predictor.predict(frame.grey, tissue_box(frame)).lesions
+    drafted = {int(outline.pixels.sum()): outline.malignant or 0.0 for outline in outlines}
     for lesion in analysis.lesions:
         assessment = lesion.assessment
         z = lesion.measurements.area.px / 5000
-        assert assessment.image_probability == pytest.approx(CALIBRATION.probability(z))
+        both = (CALIBRATION.probability(z), drafted[int(lesion.measurements.area.px)])
+        halfway = np.mean([np.log(one / (1 - one)) for one in both])
+        assert assessment.image_probability == pytest.approx(1 / (1 + np.exp(-halfway)))
         assert assessment.combined_probability is not None and assessment.prevalence is not None
         assert assessment.probability_malignant == assessment.prevalence.combined_probability
         assert assessment.category_opinion is not None and "4B" in assessment.category_opinion.likely
