@@ -69,19 +69,19 @@ class Predictor:
     ) -> list[FramePrediction]:
         """Draft several frames, which may differ in shape, `LARGEST_BATCH` looks at a time.
 
-        `close_ups` False leaves the second look at each lesion out.
+        `close_ups` False leaves the second look at each lesion out, and the mirrored looks with it.
         """
         settings = self.settings
         given = tissues if tissues is not None else [None] * len(greys)
         boxes = [box or (0, 0, *grey.shape) for box, grey in zip(given, greys, strict=True)]
-        whole = self._look(greys, list(enumerate(boxes)))
+        whole = self._look(greys, list(enumerate(boxes)), close_ups)
         drafts = [_first_draft(look, greys[look.frame].shape, settings) for look in whole]
         wanted = [
             (index, close_up_box(lesion.box, boxes[index], settings.close_up_margin))
             for index, draft in enumerate(drafts)
             for lesion in draft.lesions[: settings.most_close_ups if close_ups else 0]
         ]
-        nearer = self._look(greys, wanted)
+        nearer = self._look(greys, wanted, close_ups)
         return [
             replace(
                 _draft(drafts[index], look, [close for close in nearer if close.frame == index], settings),
@@ -90,7 +90,7 @@ class Predictor:
             for index, look in enumerate(whole)
         ]
 
-    def _look(self, greys: Sequence[np.ndarray], wanted: Sequence[tuple[int, Box]]) -> list[_Look]:
+    def _look(self, greys: Sequence[np.ndarray], wanted: Sequence[tuple[int, Box]], mirrored: bool) -> list[_Look]:
         settings = self.settings
         looks = []
         for start in range(0, len(wanted), LARGEST_BATCH):
@@ -100,10 +100,10 @@ class Predictor:
             squares = np.stack([network_input(letterbox.apply(greys[index])) for index, letterbox in part])[:, None]
             features = self.backend.encode(squares)
             outlines, classes = self.backend.decode(features)
-            if settings.mirrored:
+            if settings.mirrored and mirrored:
                 # The beam comes from the top, so left and right alone may change places.
-                mirrored = self.backend.decode(self.backend.encode(np.ascontiguousarray(squares[..., ::-1])))
-                outlines, classes = (outlines + mirrored[0][..., ::-1]) / 2, (classes + mirrored[1]) / 2
+                other = self.backend.decode(self.backend.encode(np.ascontiguousarray(squares[..., ::-1])))
+                outlines, classes = (outlines + other[0][..., ::-1]) / 2, (classes + other[1]) / 2
             maps = features.level(FEATURE_LEVEL)
             for place, (index, letterbox) in enumerate(part):
                 logits = classes[place] / settings.temperature
@@ -155,18 +155,25 @@ def separate_lesions(probability: np.ndarray, tissue: Box, settings: OutlineSett
 
     Parts that are too small or too faint, by the bundle's settings, are left out.
     """
-    parts, count = ndimage.label(ndimage.binary_fill_holes(probability >= settings.outline_threshold))
+    above = probability >= settings.outline_threshold
+    rows, columns = np.flatnonzero(above.any(axis=1)), np.flatnonzero(above.any(axis=0))
+    if not rows.size:
+        return ()
+    # Most of a frame is far below: filling holes and labelling look at the box of what is above alone.
+    top, left = int(rows[0]), int(columns[0])
+    box = (slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1))
+    parts, _ = ndimage.label(ndimage.binary_fill_holes(above[box]))
     least = max(settings.smallest_lesion * (tissue[2] - tissue[0]) * (tissue[3] - tissue[1]), 1)
     lesions = []
     for number, where in enumerate(ndimage.find_objects(parts), start=1):
         inside = parts[where] == number
-        confidence = float(probability[where][inside].mean())
+        confidence = float(probability[box][where][inside].mean())
         if inside.sum() >= least and confidence >= settings.smallest_confidence:
             mask = np.zeros(probability.shape, bool)
-            mask[where] = inside
+            mask[box][where] = inside
             lesions.append(LesionMask(mask, "automatic", confidence))
     lesions.sort(key=lambda lesion: -int(lesion.pixels.sum()))
-    return tuple(lesions[:LARGEST_LABEL]) if count else ()
+    return tuple(lesions[:LARGEST_LABEL])
 
 
 def close_up_box(lesion: Box, tissue: Box, margin: float) -> Box:
