@@ -11,7 +11,7 @@ from BreastUSAssistLib.ultrasound.enhancement import (
     speckle_reducing_diffusion,
 )
 from BreastUSAssistLib.ultrasound.phantom import render, standard_cases
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -78,6 +78,7 @@ def test_contrast_filters_widen_grey_levels_and_leave_the_black_screen(phantom):
     st.floats(0, 2),
     st.floats(0.3, 3),
 )
+@example(np.array([[25, 1]], np.uint8), "nlm", 0.0, 0.0, 1.0)
 @settings(deadline=None, max_examples=80)
 def test_any_frame_keeps_shape_and_type(grey, name, strength, contrast, gamma):
     shown = enhance(grey, Enhancement(name, strength, contrast, gamma))

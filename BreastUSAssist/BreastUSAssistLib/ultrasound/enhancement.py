@@ -113,7 +113,8 @@ def non_local_means(grey: np.ndarray, bandwidth: float = 0.8) -> np.ndarray:
         return grey.copy()
     h = bandwidth * float(np.sqrt(np.median(echoes)))
     cleaned = denoise_nl_means(values, patch_size=5, patch_distance=6, h=h, sigma=0.0, fast_mode=True)
-    return _levels(cleaned * 255)
+    # scikit-image drops an axis of length 1.
+    return _levels(cleaned.reshape(grey.shape) * 255)
 
 
 def clahe(grey: np.ndarray, clip_limit: float = 0.005) -> np.ndarray:
