@@ -64,8 +64,10 @@ def test_a_file_that_does_not_fit_is_told_without_its_values(tmp_path, content, 
         read_clinical(written(tmp_path, content))
     told = str(caught.value) + repr(caught.value.__cause__)
     assert "clinical.json" in told and told.split("None")[0].endswith((".", "'"))
+    # The folder's own name may hold any number.
+    words_alone = told.replace(str(tmp_path), "")
     for value in ("Jane", "1945", "121", "40.5"):
-        assert value not in told
+        assert value not in words_alone
 
 
 def test_a_missing_file_is_named(tmp_path):
