@@ -59,8 +59,6 @@ def test_back_ends_agree(bundle: Bundle, batch: int, prompted: bool) -> None:
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_an_image_is_decoded_alike_alone_in_a_batch_and_again(bundle: Bundle, name: BackendName) -> None:
-    if name not in installed_backends():
-        pytest.skip(f"{name} is not installed")
     backend = open_outline_backend(bundle, name, "cpu")
     images = phantom_inputs(SIZE)
     features = backend.encode(images)
@@ -130,8 +128,6 @@ def test_a_missing_gpu_is_said_in_words() -> None:
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
 def test_an_onnx_file_that_cannot_be_run_is_named(tmp_path: Path, name: BackendName) -> None:
-    if name not in installed_backends():
-        pytest.skip(f"{name} is not installed")
     import onnx
 
     folder = copied(tiny_outline_bundle(), tmp_path)

@@ -6,14 +6,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("monai", reason="MONAI is not installed")
 
+from BreastUSAssistLib.birads.kappa import kappa  # noqa: E402
 from BreastUSAssistLib.learning.reader_heads import (  # noqa: E402
     BOTH,
     fit_head,
     fit_heads,
     fit_offsets,
     fold_into,
-    kappa,
-    weighted_kappa,
+    term_agreement,
 )
 from BreastUSAssistLib.model.reader_network import ReaderNet  # noqa: E402
 from BreastUSAssistLib.model.reader_outputs import ANY_OF, ONE_OF, OUTPUTS  # noqa: E402
@@ -79,15 +79,15 @@ def test_offsets_find_the_threshold_of_a_rare_term() -> None:
     truth = _truth(seen)
     offsets = fit_offsets(seen, truth)
     assert offsets["halo"][0] == pytest.approx(-0.8, abs=0.3)
-    before = kappa(seen["halo"][:, 0] > 0, truth["halo"][:, 0] > 0)
-    assert kappa(seen["halo"][:, 0] + offsets["halo"][0] > 0, truth["halo"][:, 0] > 0) > before
-    assert kappa((seen["shape"] + offsets["shape"]).argmax(1), truth["shape"].astype(int)) > 0.9
+    before = term_agreement(seen["halo"][:, 0] > 0, truth["halo"][:, 0] > 0)
+    assert term_agreement(seen["halo"][:, 0] + offsets["halo"][0] > 0, truth["halo"][:, 0] > 0) > before
+    assert term_agreement((seen["shape"] + offsets["shape"]).argmax(1), truth["shape"].astype(int)) > 0.9
 
 
 def test_kappa_of_known_tables() -> None:
     # Cohen 1960: agreement 0.7 with a chance of 0.5.
     first, second = np.repeat([1, 1, 0, 0], [20, 5, 10, 15]), np.repeat([1, 0, 1, 0], [20, 5, 10, 15])
-    assert kappa(first, second) == pytest.approx(0.4)
+    assert term_agreement(first, second) == pytest.approx(0.4)
     ranks = np.array([0, 1, 2, 3])
-    assert weighted_kappa(ranks, ranks, 4) == 1
-    assert weighted_kappa(ranks, ranks[::-1].copy(), 4) == pytest.approx(-1)
+    assert kappa(ranks, ranks, 4, quadratic=True)[0] == 1
+    assert kappa(ranks, ranks[::-1].copy(), 4, quadratic=True)[0] == pytest.approx(-1)

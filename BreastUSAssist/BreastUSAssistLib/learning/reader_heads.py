@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..birads.kappa import kappa
 from ..model.reader_network import ReaderNet
 from ..model.reader_outputs import ANY_OF, ONE_OF
 
@@ -133,28 +134,16 @@ def fit_offsets(logits: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray
     return offsets
 
 
-def kappa(first: np.ndarray, second: np.ndarray) -> float:
-    """Cohen's kappa of two arrays of labels (Cohen, Educ Psychol Meas 1960); 0 where both name one label only."""
-    labels = np.unique(np.concatenate([first, second]))
-    agreed = float((first == second).mean())
-    chance = float(sum((first == label).mean() * (second == label).mean() for label in labels))
-    return (agreed - chance) / (1 - chance) if chance < 1 else 0.0
-
-
-def weighted_kappa(first: np.ndarray, second: np.ndarray, levels: int) -> float:
-    """Quadratic-weighted kappa of two arrays of ranks 0..levels - 1 (Cohen, Psychol Bull 1968)."""
-    counts = np.zeros((levels, levels))
-    np.add.at(counts, (first, second), 1)
-    ranks = np.arange(levels)
-    distance = (ranks[:, None] - ranks[None]) ** 2
-    expected = np.outer(counts.sum(1), counts.sum(0)) / max(1.0, counts.sum())
-    by_chance = float((distance * expected).sum())
-    return 1 - float((distance * counts).sum()) / by_chance if by_chance else 0.0
+def term_agreement(first: np.ndarray, second: np.ndarray) -> float:
+    """Cohen's kappa of two arrays of terms, int from 0 or bool; 0 where both name one term only."""
+    first, second = first.astype(int), second.astype(int)
+    value = float(kappa(first, second, int(max(first.max(), second.max())) + 1)[0])
+    return value if np.isfinite(value) else 0.0
 
 
 def _binary_offset(logits: np.ndarray, truth: np.ndarray) -> float:
     grid = np.linspace(-LARGEST_OFFSET, LARGEST_OFFSET, 61)
-    scores = np.array([kappa(logits + offset > 0, truth) for offset in grid])
+    scores = np.array([term_agreement(logits + offset > 0, truth) for offset in grid])
     # Averaged over neighbours, a stretch of good offsets is preferred to a single lucky one.
     smooth = np.convolve(np.pad(scores, 6, mode="edge"), np.ones(13) / 13, mode="valid")
     return float(np.round(grid[int(np.argmax(smooth - 0.005 * np.abs(grid)))], 3))
@@ -168,7 +157,7 @@ def _multiclass_offsets(logits: np.ndarray, truth: np.ndarray) -> list[float]:
             scores = []
             for value in grid:
                 offsets[term] = value
-                scores.append(kappa((logits + offsets).argmax(1), truth))
+                scores.append(term_agreement((logits + offsets).argmax(1), truth))
             smooth = np.convolve(np.pad(np.array(scores), 4, mode="edge"), np.ones(9) / 9, mode="valid")
             offsets[term] = grid[int(np.argmax(smooth - 0.005 * np.abs(grid)))]
     return [float(np.round(value, 3)) for value in offsets]

@@ -13,10 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..errors import UsageError
-from ..files import written_whole
 from ..model.reader_network import ReaderNet
 from ..model.reader_outputs import ANY_OF, ONE_OF
+from .checkpoints import keep_checkpoint, resume_checkpoint
 from .reader_augmentation import varied
 from .reader_data import ReaderLesions
 from .training import imagenet_weights
@@ -86,11 +85,11 @@ def train_reader(
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     parts = _prepared(lesions, options, device, pretrained, start)
-    first = _resume(folder / "state.pt", parts, options)
+    first = resume_checkpoint(folder / "state.pt", parts, options)
     for epoch in range(first, options.epochs):
         started = clock()
         losses = _epoch(lesions, options, parts, device)
-        _keep(folder / "state.pt", parts, options, epoch + 1)
+        keep_checkpoint(folder / "state.pt", parts, options, epoch + 1)
         if log:
             for name, value in losses.items():
                 log.scalar(f"loss/{name}", value, epoch + 1)
@@ -209,29 +208,3 @@ def _binary(logits: Tensor, truth: Tensor, label_smoothing: float) -> Tensor:
     target = truth * (1 - label_smoothing) + label_smoothing / 2
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (loss * known).sum() / known.sum().clamp(min=1)
-
-
-def _keep(path: Path, parts: _Parts, options: ReaderTrainingOptions, epoch: int) -> None:
-    states = {
-        name: part.get_state() if isinstance(part, torch.Generator) else part.state_dict()
-        for name, part in vars(parts).items()
-    }
-    with written_whole(path) as beside:
-        # Dropout draws from PyTorch's own generator, so its state belongs to the training too.
-        kept = {"options": options.model_dump_json(), "epoch": epoch, "random": torch.get_rng_state(), **states}
-        torch.save(kept, beside)
-
-
-def _resume(path: Path, parts: _Parts, options: ReaderTrainingOptions) -> int:
-    if not path.exists():
-        return 0
-    kept = torch.load(path, map_location="cpu", weights_only=True)
-    if kept["options"] != options.model_dump_json():
-        raise UsageError(f"{path} is of a training with other options; choose another folder with --out.")
-    for name, part in vars(parts).items():
-        if isinstance(part, torch.Generator):
-            part.set_state(kept[name])
-        else:
-            part.load_state_dict(kept[name])
-    torch.set_rng_state(kept["random"])
-    return int(kept["epoch"])

@@ -15,9 +15,9 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import ModelError, UsageError
-from ..files import written_whole
 from ..model.network import LesionNet
 from .augmentation import Views
+from .checkpoints import keep_checkpoint, resume_checkpoint
 from .manifest import ManifestRow
 from .training_data import TrainingImages, Variation, batches, load_training_images
 from .training_prompts import NEGATIVE, POSITIVE, simulate_prompts
@@ -105,11 +105,11 @@ def train(
     torch.manual_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)
     parts = _prepared(options, len(data), generator, device, start)
-    first = _resume(folder / "state.pt", parts, options)
+    first = resume_checkpoint(folder / "state.pt", parts, options)
     for epoch in range(first, options.epochs):
         started = clock()
         losses = _epoch(data, options, parts, device)
-        _keep(folder / "state.pt", parts, options, epoch + 1)
+        keep_checkpoint(folder / "state.pt", parts, options, epoch + 1)
         if log:
             log.scalar("learning rate", float(parts.schedule.get_last_lr()[-1]), epoch + 1)
             for name, value in losses.items():
@@ -242,29 +242,3 @@ def _click_loss(outline: Tensor, masks: Tensor, prompts: Tensor) -> Tensor:
     clicked = prompts[:, [POSITIVE, NEGATIVE]].amax(1, keepdim=True)
     error = functional.binary_cross_entropy_with_logits(outline, masks, reduction="none")
     return (error * clicked).sum() / clicked.sum().clamp(min=1)
-
-
-def _keep(path: Path, parts: _Parts, options: TrainingOptions, epoch: int) -> None:
-    states = {
-        name: part.get_state() if isinstance(part, torch.Generator) else part.state_dict()
-        for name, part in vars(parts).items()
-    }
-    with written_whole(path) as beside:
-        # Dropout draws from PyTorch's own generator, so its state belongs to the training too.
-        kept = {"options": options.model_dump_json(), "epoch": epoch, "random": torch.get_rng_state(), **states}
-        torch.save(kept, beside)
-
-
-def _resume(path: Path, parts: _Parts, options: TrainingOptions) -> int:
-    if not path.exists():
-        return 0
-    kept = torch.load(path, map_location="cpu", weights_only=True)
-    if kept["options"] != options.model_dump_json():
-        raise UsageError(f"{path} is of a training with other options; choose another folder with --out.")
-    for name, part in vars(parts).items():
-        if isinstance(part, torch.Generator):
-            part.set_state(kept[name])
-        else:
-            part.load_state_dict(kept[name])
-    torch.set_rng_state(kept["random"])
-    return int(kept["epoch"])
