@@ -211,6 +211,13 @@ def small_file() -> bytes:
     return content.getvalue()
 
 
+def test_a_uid_that_is_no_transfer_syntax_is_told(small_file: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "syntax.dcm"
+    path.write_bytes(small_file.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.1\0\0\0", 1))
+    with pytest.raises(InputError, match=str(path)):
+        read_segmentation(path)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),

@@ -9,6 +9,7 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from pydicom.uid import UID
 
 LARGEST_DECODED = 2**31
 """Bytes of compressed frames once decoded, beyond which they are refused."""
@@ -60,7 +61,7 @@ def read_stored_pixels(dataset: "Dataset", name: str) -> StoredPixels:
         raise InputError(f"{name} has no pixels; export it again.")
     meta = getattr(dataset, "file_meta", None)
     syntax = meta.get("TransferSyntaxUID") if meta is not None else None
-    if syntax is not None and syntax.is_encapsulated:
+    if syntax is not None and _is_encapsulated(syntax, name):
         values, bits = _decoded(dataset, rows * columns * frames, name), 8
     else:
         values = np.frombuffer(content, np.uint8)
@@ -69,6 +70,13 @@ def read_stored_pixels(dataset: "Dataset", name: str) -> StoredPixels:
     fractional = dataset.SegmentationType == "FRACTIONAL"
     largest = int(dataset.get("MaximumFractionalValue") or 255) if fractional else 1
     return StoredPixels(values, rows, columns, bits, largest)
+
+
+def _is_encapsulated(syntax: "UID", name: str) -> bool:
+    try:
+        return syntax.is_encapsulated
+    except ValueError as error:  # a UID, but not of a transfer syntax
+        raise InputError(f"{name} is stored in an unknown way; export it again.") from error
 
 
 def _decoded(dataset: "Dataset", size: int, name: str) -> np.ndarray:
