@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from .clinical import ClinicalParameters
 from .lesion import Lesion, Record
 
 SCHEMA_VERSION: Final = "1.0"
@@ -62,6 +63,8 @@ class Reading(Record):
     reader: str = Field(default="", max_length=200)
     """Name or initials that the reader goes by; a decision needs it."""
     place: Place = Place()
+    clinical: ClinicalParameters | None = None
+    """What was entered about the patient for the next run; what a run used is in its Analysis."""
     lesions: tuple[LesionReading, ...] = ()
     decision: Decision = "open"
     reason: str = Field(default="", max_length=4000)

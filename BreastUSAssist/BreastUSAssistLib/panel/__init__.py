@@ -1,0 +1,1 @@
+"""The widgets inside 3D Slicer. Layer: Qt, over `mrml` and the child process of `service.worker`."""
