@@ -1,0 +1,1 @@
+"""A stand-in for the desktop application: the module's real widgets over the real MRML scene."""
