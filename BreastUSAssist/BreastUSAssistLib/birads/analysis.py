@@ -65,7 +65,7 @@ class FrameResult(Record):
     mask: str
     """Label image, relative to analysis.json: 0 background, n lesion number n."""
     normal: float | None
-    """Probability of the frame's class; None, as the next two, where a gate stopped the frame."""
+    """Probability of the frame's class; None, as the next two, where no network read the frame or a gate stopped it."""
     benign: float | None
     malignant: float | None
     lesions: tuple[int, ...]
@@ -106,3 +106,8 @@ class Analysis(Record):
     frames: tuple[FrameResult, ...]
     lesions: tuple[Lesion, ...]
     timings_ms: dict[str, float]
+
+
+def mask_name(case: str, frame_number: int, frame_count: int) -> str:
+    """File of a frame's label image, relative to the case folder."""
+    return f"masks/{case}.png" if frame_count == 1 else f"masks/{case}_{frame_number:04d}.png"

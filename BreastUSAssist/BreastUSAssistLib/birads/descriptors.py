@@ -80,33 +80,42 @@ def describe(
     """
     if mask.shape != (frame.rows, frame.columns):
         raise UsageError(f"The mask is {mask.shape} but the frame is {(frame.rows, frame.columns)}; measure it again.")
-    rules = load_rules()
     found: dict[str, Descriptor] = {}
-    for attribute in rules.attributes:
-        if attribute.attribute in given:
-            found[attribute.attribute] = given[attribute.attribute]
-            continue
-        if any(getattr(measurements, name) is None for name in attribute.needs):
-            continue
-        terms = {name: descriptor.term for name, descriptor in found.items()}
-        key = attribute.attribute
-        implied = [rule for rule in lexicon.rules.implications if key in rule.then and lexicon.holds(rule.when, terms)]
-        if implied:
-            why = ", ".join(found[name].label.lower() for name in implied[0].when)
-            because = f"the lexicon's rule for a mass that is {why}"
-            term = implied[0].then[key]
-        else:
-            term, because = _first(attribute, measurements, rules)
-        entry = lexicon.term(key, term)
-        found[key] = Descriptor(
-            attribute=key,
-            term=term,
-            label=entry.label,
-            code=entry.code,
-            origin=attribute.origin,
-            because=because,
-        )
+    for rules in load_rules().attributes:
+        key = rules.attribute
+        descriptor = given.get(key) or describe_attribute(key, measurements, lexicon, found)
+        if descriptor is not None:
+            found[key] = descriptor
     return tuple({**found, **given}.values())
+
+
+def describe_attribute(
+    attribute: str, measurements: Measurements, lexicon: Lexicon, others: Mapping[str, Descriptor]
+) -> Descriptor | None:
+    """One attribute by the rules, or as the lexicon lets it follow from the `others`, by attribute.
+
+    None where the measure is unknown, and for an attribute that has no rules.
+
+    Raises:
+        UsageError: the lexicon lacks a term.
+    """
+    rules = load_rules()
+    own = next((one for one in rules.attributes if one.attribute == attribute), None)
+    if own is None or any(getattr(measurements, name) is None for name in own.needs):
+        return None
+    terms = {name: descriptor.term for name, descriptor in others.items()}
+    implied = [
+        rule for rule in lexicon.rules.implications if attribute in rule.then and lexicon.holds(rule.when, terms)
+    ]
+    if implied:
+        why = ", ".join(others[name].label.lower() for name in implied[0].when)
+        term, because = implied[0].then[attribute], f"the lexicon's rule for a mass that is {why}"
+    else:
+        term, because = _first(own, measurements, rules)
+    entry = lexicon.term(attribute, term)
+    return Descriptor(
+        attribute=attribute, term=term, label=entry.label, code=entry.code, origin=own.origin, because=because
+    )
 
 
 @lru_cache(maxsize=1)

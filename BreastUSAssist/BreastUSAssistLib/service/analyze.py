@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import __version__
-from ..birads.analysis import Analysis, AnalysisSettings, FrameResult, Gate, ModelUsed, Source, Spacing
+from ..birads.analysis import Analysis, AnalysisSettings, FrameResult, Gate, ModelUsed, Source, Spacing, mask_name
 from ..birads.describe import describe_lesion
 from ..birads.lesion import Lesion, Measurements
 from ..birads.lexicon import Lexicon
@@ -174,11 +174,6 @@ def check_settings(settings: AnalysisSettings, reader: LesionReader | None) -> N
         raise UsageError("A site prevalence needs a reader model with a calibration; leave --prevalence out.")
     if settings.clinical is not None and (calibration is None or calibration.clinical is None):
         raise UsageError("Clinical parameters need a reader model that takes them; leave --clinical out.")
-
-
-def mask_name(clip_name: str, frame_number: int, frame_count: int) -> str:
-    """File of a frame's label image, relative to the case folder."""
-    return f"masks/{clip_name}.png" if frame_count == 1 else f"masks/{clip_name}_{frame_number:04d}.png"
 
 
 def _look_closer(
