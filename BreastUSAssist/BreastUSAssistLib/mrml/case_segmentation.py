@@ -1,0 +1,371 @@
+"""The segmentation of a case: an ordinary vtkMRMLSegmentationNode, in a cine one a frame that follows the sequence.
+
+Every lesion has its segment "lesion-<number>" in every frame, empty where the lesion is not seen. A segment that were
+missing could not be painted on: Segment Editor works on the segment that is selected, and when it is not in the frame
+that comes it selects another, which would then take the strokes. With the same segments everywhere the selection,
+colours and visibility hold from frame to frame.
+"""
+
+from collections.abc import Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from ..errors import UsageError
+from .segment_masks import (
+    LABELMAP,
+    Shape,
+    lattice_of,
+    matrix_of,
+    move_labelmaps,
+    read_mask,
+    read_part,
+    set_reference_geometry,
+    write_mask,
+)
+from .source import UltrasoundSource
+
+if TYPE_CHECKING:
+    from ..dicom.codes import Laterality
+
+Origin = Literal["automatic", "semiautomatic", "manual"]
+
+SOURCE_ROLE = "BreastUSAssist.Source"
+"""Reference from the segmentation, or the sequence of them, to the volume or sequence that it belongs to."""
+ALGORITHM_TYPE = "DICOM.SegmentAlgorithmType"
+ALGORITHM_NAME = "DICOM.SegmentAlgorithmName"
+TRACKING_UID = "BreastUSAssist.TrackingUID"
+NUMBER = "BreastUSAssist.Number"
+_PREFIX = "lesion-"
+_OUTLINE_OPACITY, _FILL_OPACITY = 1.0, 0.12
+_ALGORITHM = "BreastUSAssist"
+
+
+def segment_id_of(number: int) -> str:
+    """Segment ID of lesion `number`, in every frame."""
+    return f"{_PREFIX}{number}"
+
+
+def number_of(segment_id: str) -> int | None:
+    """Number of the lesion that a segment is of; None for a segment that is none of ours."""
+    digits = segment_id.removeprefix(_PREFIX)
+    return int(digits) if segment_id.startswith(_PREFIX) and digits.isdecimal() else None
+
+
+class CaseSegmentation:
+    """Masks of the lesions of a case, frame by frame, as the scene keeps them."""
+
+    def __init__(self, scene: Any, source: UltrasoundSource, node: Any, sequence: Any = None) -> None:
+        """Take what `create` or `find` found.
+
+        Args:
+            scene: vtkMRMLScene.
+            source: the case.
+            node: vtkMRMLSegmentationNode that views and Segment Editor show; for a cine the proxy of `sequence`.
+            sequence: vtkMRMLSequenceNode of one segmentation node a frame; None for a still and a volume.
+        """
+        self._scene = scene
+        self.source = source
+        self.node = node
+        self.sequence = sequence
+        depth = source.frame_count if source.kind == "volume" else 1
+        self._shape: Shape = (depth, source.rows, source.columns)
+
+    @classmethod
+    def create(cls, scene: Any, source: UltrasoundSource, name: str = "") -> "CaseSegmentation":
+        """Add an empty segmentation for the case to the scene, see `creating`."""
+        steps = cls.creating(scene, source, name)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                made: CaseSegmentation = end.value
+                return made
+
+    @classmethod
+    def creating(cls, scene: Any, source: UltrasoundSource, name: str = "") -> Generator[int, None, "CaseSegmentation"]:
+        """Add an empty segmentation for the case to the scene, one frame a step."""
+        name = scene.GenerateUniqueName(name or _("{image} lesions").format(image=source.name))
+        if source.kind != "cine":
+            node = _empty_node(source.volume, name)
+            scene.AddNode(node)
+            made = cls(scene, source, node)
+        else:
+            sequence = slicer.vtkMRMLSequenceNode()
+            sequence.SetName(name)
+            sequence.CopySequenceIndex(source.browser.GetMasterSequenceNode())
+            sequence.RemoveAllDataNodes()
+            master = source.browser.GetMasterSequenceNode()
+            sequence.SetIndexName(master.GetIndexName())
+            sequence.SetIndexUnit(master.GetIndexUnit())
+            sequence.SetIndexType(master.GetIndexType())
+            for index in range(source.frame_count):
+                sequence.SetDataNodeAtValue(_empty_node(source.node(index), name), source.index_value(index))
+                yield index
+            scene.AddNode(sequence)
+            made = cls(scene, source, _follow(source.browser, sequence), sequence)
+        made._mark()
+        made._show()
+        return made
+
+    @classmethod
+    def find(cls, scene: Any, source: UltrasoundSource) -> "CaseSegmentation | None":
+        """The segmentation that was made for this case, also after the scene was saved and opened again; or None."""
+        owner = source.sequence if source.kind == "cine" else source.volume
+        kind = "vtkMRMLSequenceNode" if source.kind == "cine" else "vtkMRMLSegmentationNode"
+        for index in range(scene.GetNumberOfNodesByClass(kind)):
+            node = scene.GetNthNodeByClass(index, kind)
+            if node.GetNodeReferenceID(SOURCE_ROLE) != owner.GetID():
+                continue
+            if source.kind != "cine":
+                return cls(scene, source, node)
+            return cls(scene, source, _follow(source.browser, node), node)
+        return None
+
+    @property
+    def in_scene(self) -> bool:
+        """Whether the nodes are still in the scene."""
+        nodes = [self.node, *([self.sequence] if self.sequence is not None else [])]
+        return all(node is not None and node.GetScene() is not None for node in nodes)
+
+    def numbers(self) -> tuple[int, ...]:
+        """Numbers of all lesions that have a segment in any frame, ascending."""
+        found = {
+            number
+            for segmentation in self._segmentations()
+            for index in range(segmentation.GetNumberOfSegments())
+            if (number := number_of(segmentation.GetNthSegmentID(index))) is not None
+        }
+        return tuple(sorted(found))
+
+    def add_lesion(
+        self,
+        number: int,
+        tracking_uid: str,
+        name: str = "",
+        origin: Origin = "automatic",
+        *,
+        algorithm: str = _ALGORITHM,
+        side: "Laterality | None" = None,
+    ) -> None:
+        """Give a lesion its empty segment in every frame; where there is one already its mask stays.
+
+        Args:
+            number: of the lesion in the case, from 1.
+            tracking_uid: of the lesion.
+            name: what it is called; "Lesion <number>" where empty. The number is always in the name.
+            origin: who draws it.
+            algorithm: name of the network.
+            side: of the breast, where known.
+        """
+        from ..dicom.codes import segment_color
+        from ..dicom.slicer_segmentation import terminology_entry
+
+        if number < 1:
+            raise UsageError(_("A lesion's number starts from 1."))
+        title = name if str(number) in name else f"{name or _('Lesion')} {number}"
+        color = [component / 255 for component in segment_color(number)]
+        tags = {
+            ALGORITHM_TYPE: origin.upper(),
+            ALGORITHM_NAME: algorithm,
+            TRACKING_UID: tracking_uid,
+            NUMBER: str(number),
+        }
+        terminology = terminology_entry(side)
+        for segmentation in self._segmentations():
+            segment = segmentation.GetSegment(segment_id_of(number))
+            if segment is None:
+                segmentation.AddEmptySegment(segment_id_of(number), title, color)
+                segment = segmentation.GetSegment(segment_id_of(number))
+            segment.SetName(title)
+            segment.SetColor(color)
+            segment.SetTerminology(terminology)
+            for key, value in tags.items():
+                segment.SetTag(key, value)
+
+    def remove_lesion(self, number: int) -> None:
+        """Take a lesion's segment out of every frame."""
+        for segmentation in self._segmentations():
+            if segmentation.GetSegment(segment_id_of(number)) is not None:
+                segmentation.RemoveSegment(segment_id_of(number))
+
+    def mask(self, frame: int, number: int) -> np.ndarray:
+        """Mask of a lesion in frame `frame` (from 0), bool, (rows, columns); all False where it is not outlined."""
+        segmentation = self.segmentation(frame)
+        lattice = self._lattice(segmentation, frame)
+        if self.source.kind != "volume":
+            return read_mask(segmentation, segment_id_of(number), self._shape, lattice)[0]
+        mask = np.zeros(self._shape[1:], bool)
+        part = read_part(segmentation, segment_id_of(number), self._shape, lattice)
+        if part is not None:
+            (planes, rows, columns), inside = part
+            if planes.start <= frame < planes.stop:
+                mask[rows, columns] = inside[frame - planes.start]
+        return mask
+
+    def set_mask(self, frame: int, number: int, mask: np.ndarray, origin: Origin | None = None) -> None:
+        """Replace the mask of a lesion in frame `frame`; no other frame and no other lesion changes.
+
+        Args:
+            frame: from 0.
+            number: of a lesion that was added.
+            mask: (rows, columns), anything that is not 0 counts as inside.
+            origin: who drew it, None leaves that as it is.
+
+        Raises:
+            UsageError: the mask has another size than the frame, or there is no such lesion.
+        """
+        mask = np.asarray(mask) != 0
+        if mask.shape != self._shape[1:]:
+            raise UsageError(_("The mask has another size than the frame."))
+        segmentation = self.segmentation(frame)
+        segment = segmentation.GetSegment(segment_id_of(number))
+        if segment is None:
+            segment = self._restored(segmentation, number)
+        if origin is not None:
+            segment.SetTag(ALGORITHM_TYPE, origin.upper())
+        lattice = self._lattice(segmentation, frame)
+        whole = mask[np.newaxis]
+        if self.source.kind == "volume":
+            whole = read_mask(segmentation, segment_id_of(number), self._shape, lattice)
+            whole[frame] = mask
+        write_mask(self._node(frame), segment_id_of(number), whole, lattice)
+
+    def write_frames(
+        self,
+        labels: np.ndarray,
+        numbers: Mapping[int, int] | None = None,
+        first_frame: int = 0,
+        origin: Origin = "automatic",
+    ) -> Iterator[int]:
+        """Write label images, one frame a step (of a volume one lesion a step).
+
+        Args:
+            labels: integers, (frames, rows, columns); 0 background.
+            numbers: lesion number by label; every label that occurs is its own number where None. Labels that are not
+                named are left out; frames in which a named lesion has no pixel are emptied of it.
+            first_frame: frame of the case that labels[0] belongs to.
+            origin: who drew them.
+
+        Yields:
+            The frame (or the lesion's number) that was written.
+        """
+        if numbers is None:
+            numbers = {int(label): int(label) for label in np.unique(labels) if label}
+        if self.source.kind == "volume":
+            for label, number in numbers.items():
+                lattice = self._lattice(self.segmentation(0), 0)
+                whole = read_mask(self.segmentation(0), segment_id_of(number), self._shape, lattice)
+                whole[first_frame : first_frame + len(labels)] = labels == label
+                self.set_origin(number, origin)
+                write_mask(self.node, segment_id_of(number), whole, lattice)
+                yield number
+            return
+        for offset, image in enumerate(labels):
+            for label, number in numbers.items():
+                self.set_mask(first_frame + offset, number, image == label, origin)
+            yield first_frame + offset
+
+    def origin(self, number: int, frame: int) -> Origin | None:
+        """Who drew the lesion in a frame; None where it has no segment there."""
+        import vtk
+
+        segment = self.segmentation(frame).GetSegment(segment_id_of(number))
+        value = vtk.reference("")
+        if segment is None or not segment.GetTag(ALGORITHM_TYPE, value):
+            return None
+        text = str(value).lower()
+        return text if text in ("automatic", "semiautomatic", "manual") else None  # type: ignore[return-value]
+
+    def set_origin(self, number: int, origin: Origin, frame: int | None = None) -> None:
+        """Say who drew the lesion, in one frame or (None) in all."""
+        for segmentation in self._segmentations() if frame is None else [self.segmentation(frame)]:
+            segment = segmentation.GetSegment(segment_id_of(number))
+            if segment is not None:
+                segment.SetTag(ALGORITHM_TYPE, origin.upper())
+
+    def follow_geometry(self) -> None:
+        """Lay all masks on the images as they now lie in space, by matrices alone."""
+        for frame, segmentation in enumerate(self._segmentations()):
+            new = matrix_of(self.source.node(frame))
+            old = self._lattice(segmentation, frame)
+            if not np.array_equal(old, new):
+                move_labelmaps(segmentation, old, new)
+            set_reference_geometry(segmentation, new, self._shape)
+        self.node.SetAndObserveTransformNodeID(self.source.volume.GetTransformNodeID())
+        self.node.Modified()
+
+    def segmentation(self, frame: int) -> Any:
+        """The vtkSegmentation of frame `frame`; for the frame shown it is the proxy's own."""
+        return self._node(frame).GetSegmentation()
+
+    def _node(self, frame: int) -> Any:
+        if not 0 <= frame < self.source.frame_count:
+            raise IndexError(f"frame {frame} of {self.source.frame_count}")
+        if self.sequence is None:
+            return self.node
+        value = self.source.index_value(frame)
+        node = self.sequence.GetDataNodeAtValue(value, True)
+        if node is None:  # somebody took the item out of the sequence
+            self.sequence.SetDataNodeAtValue(_empty_node(self.source.node(frame), self.sequence.GetName()), value)
+            node = self.sequence.GetDataNodeAtValue(value, True)
+        return node
+
+    def _segmentations(self) -> Iterator[Any]:
+        if self.sequence is None:
+            yield self.node.GetSegmentation()
+            return
+        for frame in range(self.source.frame_count):
+            yield self.segmentation(frame)
+
+    def _lattice(self, segmentation: Any, frame: int) -> np.ndarray:
+        return lattice_of(segmentation, self.source.node(frame), self._shape)
+
+    def _restored(self, segmentation: Any, number: int) -> Any:
+        """The segment of a lesion in a frame that lost it, made anew after that of another frame."""
+        for other in self._segmentations():
+            model = other.GetSegment(segment_id_of(number))
+            if model is not None:
+                segment = slicer.vtkSegment()
+                segment.DeepCopyMetadata(model)
+                segmentation.AddSegment(segment, segment_id_of(number))
+                return segmentation.GetSegment(segment_id_of(number))
+        raise UsageError(_("There is no lesion {number}; add it first.").format(number=number))
+
+    def _mark(self) -> None:
+        owner = self.source.sequence if self.sequence is not None else self.source.volume
+        (self.sequence or self.node).SetNodeReferenceID(SOURCE_ROLE, owner.GetID())
+        self.node.SetAndObserveTransformNodeID(self.source.volume.GetTransformNodeID())
+
+    def _show(self) -> None:
+        """Outline drawn, fill faint, so that the tissue below can be judged."""
+        self.node.CreateDefaultDisplayNodes()
+        display = self.node.GetDisplayNode()
+        display.SetVisibility(True)
+        display.SetVisibility2D(True)
+        display.SetVisibility2DOutline(True)
+        display.SetVisibility2DFill(True)
+        display.SetOpacity2DOutline(_OUTLINE_OPACITY)
+        display.SetOpacity2DFill(_FILL_OPACITY)
+        display.SetPreferredDisplayRepresentationName2D(LABELMAP)
+
+
+def _empty_node(volume: Any, name: str) -> Any:
+    """Segmentation node outside the scene with the geometry of a volume."""
+    node = slicer.vtkMRMLSegmentationNode()
+    node.SetName(name)
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    return node
+
+
+def _follow(browser: Any, sequence: Any) -> Any:
+    """Let a sequence follow the browser, edits of the frame shown going into it at once; returns its proxy."""
+    if not browser.IsSynchronizedSequenceNode(sequence, True):
+        browser.AddSynchronizedSequenceNode(sequence)
+    browser.SetRecording(sequence, False)
+    browser.SetPlayback(sequence, True)
+    browser.SetOverwriteProxyName(sequence, False)
+    browser.SetSaveChanges(sequence, True)
+    return browser.GetProxyNode(sequence)
