@@ -1,0 +1,123 @@
+"""Request "analyze": drafts of the frames of a clip."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from .worker_clip import WorkerClip
+from .worker_models import ModelChoice
+from .worker_protocol import exchange_error, new_path, write_array
+
+if TYPE_CHECKING:
+    from ..birads.analysis import Analysis, AnalysisSettings
+    from .worker_requests import Attend, Progress, Worksite
+
+LEXICON = "birads-us-2013"
+
+
+def analyze(arguments: Mapping[str, Any], site: "Worksite", progress: "Progress", attend: "Attend") -> dict[str, Any]:
+    """Draft, measure and assess every frame of a clip, as service.analyze does.
+
+    Args:
+        arguments: `clip` WorkerClip as JSON; `model` name of a shipped bundle or folder, or None; `backend` and
+            `device`, or "auto"; `settings` AnalysisSettings as JSON, or None; `reader` True, False, or a bundle's name
+            or folder; `lexicon` edition.
+        site: of this process.
+        progress: told after each frame.
+        attend: called between frames.
+
+    Returns:
+        `analysis` path of its JSON, whose frame numbers are those of the whole clip; `labels` path, uint8 (frames,
+        rows, columns) of the frames analysed; `probability` path, likewise, in 1/255; `ms`; `notes` sentences.
+    """
+    from datetime import UTC, datetime
+
+    from ..birads.describe import new_uid
+    from ..birads.lexicon import load_lexicon
+    from ..model.predictor import LARGEST_BATCH
+    from .analyze import analyze_clip
+
+    started = time.perf_counter()
+    handed = WorkerClip.from_json(arguments.get("clip") or {})
+    clip, notes = handed.clip_and_notes()
+    said = list(notes)
+    choice = ModelChoice.of(arguments)
+    site.models.notice = said.append
+    progress(0, len(clip), "loading the models")
+    predictor, reader = site.models.predictor(choice), site.models.reader(choice)
+    result = analyze_clip(
+        clip,
+        predictor,
+        load_lexicon(arguments.get("lexicon") or LEXICON),
+        created=datetime.now(UTC).astimezone(),
+        new_uid=new_uid,
+        reader=reader,
+        settings=settings_of(arguments.get("settings")),
+        progress=lambda done, total: progress(done, total, f"frame {done} of {total}"),
+        attend=attend,
+        at_once=1 if predictor.backend.device == "cpu" else LARGEST_BATCH,
+    )
+    analysis = in_whole_clip(result.analysis, handed)
+    path = new_path(site.exchange, "analysis", ".json")
+    try:
+        path.write_text(json.dumps(analysis.model_dump(mode="json")), "utf-8")
+    except OSError as error:
+        raise exchange_error(site.exchange, error) from error
+    return {
+        "analysis": str(path),
+        "labels": str(write_array(site.exchange, "labels", result.labels)),
+        "probability": str(write_array(site.exchange, "probability", result.probability)),
+        "ms": round((time.perf_counter() - started) * 1000, 1),
+        "notes": said,
+    }
+
+
+def settings_of(content: Any) -> "AnalysisSettings":
+    """Settings from JSON. Raises InputError."""
+    from pydantic import ValidationError
+
+    from ..birads.analysis import AnalysisSettings
+
+    try:
+        return AnalysisSettings.model_validate(content or {})
+    except ValidationError as error:
+        wrong = ", ".join(sorted({".".join(map(str, one["loc"])) for one in error.errors()}))
+        raise InputError(f"The settings do not fit ({wrong}); check prevalence and clinical parameters.") from error
+
+
+def in_whole_clip(analysis: "Analysis", handed: WorkerClip) -> "Analysis":
+    """The analysis of a part of a clip with the frame numbers of the whole clip."""
+    if not handed.is_part:
+        return analysis
+    from .analyze import mask_name
+
+    by, count = handed.first_frame - 1, handed.whole_count
+    numbers = tuple(frame.frame_number + by for frame in analysis.frames)
+
+    def moved(frames: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(number + by for number in frames)
+
+    return analysis.model_copy(
+        update={
+            "source": analysis.source.model_copy(update={"frame_count": count}),
+            # No frames stands for all frames of the clip, and these are not all.
+            "gates": tuple(
+                gate.model_copy(update={"frames": moved(gate.frames) or numbers}) for gate in analysis.gates
+            ),
+            "frames": tuple(
+                frame.model_copy(
+                    update={
+                        "frame_number": frame.frame_number + by,
+                        "mask": mask_name(analysis.case, frame.frame_number + by, count),
+                    }
+                )
+                for frame in analysis.frames
+            ),
+            "lesions": tuple(
+                lesion.model_copy(update={"key_frame": lesion.key_frame + by, "frames": moved(lesion.frames)})
+                for lesion in analysis.lesions
+            ),
+        }
+    )
