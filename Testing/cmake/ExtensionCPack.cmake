@@ -1,0 +1,10 @@
+# Stand-in: an archive of the installed tree, as the extension server takes it.
+foreach(field LICENSE_FILE README_FILE)
+  if(NOT EXISTS "${EXTENSION_${field}}")
+    message(FATAL_ERROR "EXTENSION_${field} is ${EXTENSION_${field}}, which does not exist")
+  endif()
+endforeach()
+set(CPACK_GENERATOR "TGZ")
+set(CPACK_PACKAGE_NAME "${PROJECT_NAME}")
+set(CPACK_RESOURCE_FILE_LICENSE "${EXTENSION_LICENSE_FILE}")
+include(CPack)

@@ -1,0 +1,10 @@
+# Stand-in: the metadata that an extension must have by now, written down for the test to compare.
+set(metadata "name ${PROJECT_NAME}\n")
+foreach(field HOMEPAGE CATEGORY CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS BUILD_SUBDIRECTORY)
+  if("${EXTENSION_${field}}" STREQUAL "")
+    message(FATAL_ERROR "EXTENSION_${field} is not set")
+  endif()
+  string(TOLOWER "${field}" key)
+  string(APPEND metadata "${key} ${EXTENSION_${field}}\n")
+endforeach()
+file(WRITE "${CMAKE_BINARY_DIR}/extension.txt" "${metadata}")
