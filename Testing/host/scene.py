@@ -2,7 +2,9 @@
 
 import importlib.util
 import sys
+import tempfile
 import types
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,32 @@ def _install_stand_ins(slicer: Any) -> None:
         module = importlib.import_module(source)
         sys.modules[f"slicer.{name}"] = module
         setattr(slicer, name, module)
+
+
+def save_scene(path: Path) -> Path:
+    """Write the scene as .mrb, as File > Save does.
+
+    Raises:
+        OSError: where the scene's writer says no.
+    """
+    import slicer
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not slicer.mrmlScene.WriteToMRB(str(path)):
+        raise OSError(f"the scene could not be written to {path}")
+    return path
+
+
+def load_scene(path: Path) -> None:
+    """Close the scene and read a .mrb; slicer-core cannot unpack it itself, so it is unpacked here first."""
+    import slicer
+
+    scene = slicer.mrmlScene
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(path) as bundle:
+            bundle.extractall(folder)
+        scene.Clear(0)
+        scene.SetURL(str(next(Path(folder).rglob("*.mrml"))))
+        if not scene.Import(None):
+            raise OSError(f"the scene in {path} could not be read")
+        scene.SetURL("")

@@ -1,0 +1,328 @@
+# ruff: noqa: N801, N802, N815 - the names are those of Qt, CTK and Slicer
+"""Stand-ins of the CTK widgets that the panel's `.ui` files name. Import after `install_qt`."""
+
+from typing import Any
+
+from PySide6.QtCore import Property, QEvent, QRect, Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QGridLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QSlider,
+    QStyle,
+    QStyleOption,
+    QStylePainter,
+    QToolButton,
+    QWidget,
+)
+
+
+class ctkCollapsibleButton(QAbstractButton):
+    """A header that shows and hides what is laid out below it; `checked` is the opposite of `collapsed`."""
+
+    contentsCollapsed = Signal(bool)
+
+    def __init__(self, text: Any = "", parent: QWidget | None = None) -> None:
+        if isinstance(text, QWidget):
+            text, parent = "", text
+        super().__init__(parent)
+        self._hidden_by_us: list[QWidget] = []
+        self.setText(text)
+        self.setCheckable(True)
+        self.setChecked(True)
+        self.toggled.connect(self._show_contents)
+        self._make_room()
+
+    def _header_height(self) -> int:
+        return self.fontMetrics().height() + 10
+
+    def _make_room(self) -> None:
+        self.setContentsMargins(0, self._header_height(), 0, 0)
+        self.setMinimumHeight(self._header_height())
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._make_room()
+
+    def _show_contents(self, shown: bool) -> None:
+        if shown:
+            hidden, self._hidden_by_us = self._hidden_by_us, []
+            for child in hidden:
+                child.setVisible(True)
+        else:
+            contents = [child for child in self.children() if isinstance(child, QWidget) and not child.isWindow()]
+            self._hidden_by_us = [child for child in contents if not child.isHidden()]
+            for child in self._hidden_by_us:
+                child.setVisible(False)
+        self.updateGeometry()
+        self.contentsCollapsed.emit(not shown)
+
+    def _collapsed(self) -> bool:
+        return not self.isChecked()
+
+    def setCollapsed(self, collapsed: bool) -> None:
+        self.setChecked(not collapsed)
+
+    collapsed = Property(bool, _collapsed, setCollapsed)
+
+    def hitButton(self, position: Any) -> bool:
+        return bool(position.y() <= self._header_height())
+
+    def paintEvent(self, event: Any) -> None:
+        painter = QStylePainter(self)
+        header = QRect(0, 0, self.rect.width(), self._header_height())
+        painter.fillRect(header, self.palette.button())
+        arrow = QStyleOption()
+        arrow.initFrom(self)
+        arrow.rect = QRect(6, 0, 10, header.height())
+        kind = QStyle.PrimitiveElement.PE_IndicatorArrowDown
+        painter.drawPrimitive(kind if self.isChecked() else QStyle.PrimitiveElement.PE_IndicatorArrowRight, arrow)
+        painter.setPen(self.palette.buttonText().color())
+        painter.drawText(header.adjusted(22, 0, 0, 0), int(Qt.AlignmentFlag.AlignVCenter.value), self.text)
+        if self.hasFocus():
+            ring = header.adjusted(0, 0, -1, -1)
+            painter.setPen(self.palette.highlight().color())
+            painter.drawRect(ring)
+
+
+class ctkCollapsibleGroupBox(QGroupBox):
+    """A group box whose check mark shows and hides what is in it."""
+
+    def __init__(self, title: Any = "", parent: QWidget | None = None) -> None:
+        if isinstance(title, QWidget):
+            title, parent = "", title
+        super().__init__(title, parent)
+        self._hidden_by_us: list[QWidget] = []
+        self.setCheckable(True)
+        self.setChecked(True)
+        self.toggled.connect(self._show_contents)
+
+    def _show_contents(self, shown: bool) -> None:
+        ctkCollapsibleButton._show_contents(self, shown)  # type: ignore[arg-type]
+
+    contentsCollapsed = Signal(bool)
+
+    def _collapsed(self) -> bool:
+        return not self.isChecked()
+
+    def setCollapsed(self, collapsed: bool) -> None:
+        self.setChecked(not collapsed)
+
+    collapsed = Property(bool, _collapsed, setCollapsed)
+
+
+class _Number(QWidget):
+    """What the number widgets share: a double spin box, told about and asked as one."""
+
+    valueChanged = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._spin = QDoubleSpinBox(self)
+        self._spin.setKeyboardTracking(False)
+        self._layout = QHBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.addWidget(self._spin)
+        self._spin.valueChanged.connect(self.valueChanged)
+        self.setFocusProxy(self._spin)
+
+    def setValue(self, value: float) -> None:
+        self._spin.setValue(value)
+
+    def setMinimum(self, value: float) -> None:
+        self._spin.setMinimum(value)
+
+    def setMaximum(self, value: float) -> None:
+        self._spin.setMaximum(value)
+
+    def setRange(self, minimum: float, maximum: float) -> None:
+        self.setMinimum(minimum)
+        self.setMaximum(maximum)
+
+    def setSingleStep(self, step: float) -> None:
+        self._spin.setSingleStep(step)
+
+    def setDecimals(self, decimals: int) -> None:
+        self._spin.setDecimals(decimals)
+
+    def setSuffix(self, suffix: str) -> None:
+        self._spin.setSuffix(suffix)
+
+    def setPrefix(self, prefix: str) -> None:
+        self._spin.setPrefix(prefix)
+
+    value = Property(float, lambda self: self._spin.value, setValue)
+    minimum = Property(float, lambda self: self._spin.minimum, setMinimum)
+    maximum = Property(float, lambda self: self._spin.maximum, setMaximum)
+    singleStep = Property(float, lambda self: self._spin.singleStep, setSingleStep)
+    decimals = Property(int, lambda self: self._spin.decimals, setDecimals)
+    suffix = Property(str, lambda self: self._spin.suffix, setSuffix)
+    prefix = Property(str, lambda self: self._spin.prefix, setPrefix)
+
+
+class ctkDoubleSpinBox(_Number):
+    """A double spin box with CTK's name."""
+
+
+class ctkSliderWidget(_Number):
+    """A slider and a spin box that show one number."""
+
+    valueChanging = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._spin.setRange(0.0, 99.0)
+        self._slider = QSlider(Qt.Orientation.Horizontal, self)
+        self._layout.insertWidget(0, self._slider, 1)
+        self._scale()
+        self._slider.valueChanged.connect(lambda at: self._spin.setValue(self._spin.minimum + at * self._step()))
+        self._spin.valueChanged.connect(self._follow)
+
+    def _step(self) -> float:
+        return float(self._spin.singleStep) or 1.0
+
+    def _scale(self) -> None:
+        self._slider.setRange(0, min(round((self._spin.maximum - self._spin.minimum) / self._step()), 2**31 - 1))
+
+    def _follow(self, value: float) -> None:
+        blocked = self._slider.blockSignals(True)
+        self._slider.setValue(round((value - self._spin.minimum) / self._step()))
+        self._slider.blockSignals(blocked)
+
+    def setMinimum(self, value: float) -> None:
+        super().setMinimum(value)
+        self._scale()
+
+    def setMaximum(self, value: float) -> None:
+        super().setMaximum(value)
+        self._scale()
+
+    def setSingleStep(self, step: float) -> None:
+        super().setSingleStep(step)
+        self._scale()
+
+    minimum = Property(float, lambda self: self._spin.minimum, setMinimum)
+    maximum = Property(float, lambda self: self._spin.maximum, setMaximum)
+    singleStep = Property(float, lambda self: self._spin.singleStep, setSingleStep)
+
+
+class ctkPathLineEdit(QWidget):
+    """A path, typed or browsed for."""
+
+    currentPathChanged = Signal(str)
+    validInputChanged = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._edit = QLineEdit(self)
+        self._button = QToolButton(self)
+        self._button.setText("…")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._edit, 1)
+        layout.addWidget(self._button)
+        self._filters = 0x001 | 0x002 | 0x8000
+        self._setting_key = ""
+        self._edit.textChanged.connect(self.currentPathChanged)
+        self._button.clicked.connect(self.browse)
+        self.setFocusProxy(self._edit)
+
+    def setCurrentPath(self, path: str) -> None:
+        self._edit.setText(path)
+
+    def browse(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "", self._edit.text)
+        if chosen:
+            self.setCurrentPath(chosen)
+
+    def addCurrentPathToHistory(self) -> None:
+        """Kept by the real widget in the settings, under `settingKey`."""
+
+    def setSettingKey(self, key: str) -> None:
+        self._setting_key = key
+
+    def setFilters(self, filters: Any) -> None:
+        self._filters = filters
+
+    currentPath = Property(str, lambda self: self._edit.text, setCurrentPath)
+    settingKey = Property(str, lambda self: self._setting_key, setSettingKey)
+    filters = Property("QVariant", lambda self: self._filters, setFilters)
+
+
+class ctkDirectoryButton(QPushButton):
+    """A folder, shown on the button that chooses it."""
+
+    directoryChanged = Signal(str)
+    directorySelected = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._directory = "."
+
+    def setDirectory(self, directory: str) -> None:
+        if directory != self._directory:
+            self._directory = directory
+            self.setText(directory)
+            self.directoryChanged.emit(directory)
+
+    directory = Property(str, lambda self: self._directory, setDirectory)
+
+
+class ctkComboBox(QComboBox):
+    """A combo box that shows `defaultText` while nothing is chosen."""
+
+    def setDefaultText(self, text: str) -> None:
+        self.setPlaceholderText(text)
+
+    defaultText = Property(str, lambda self: self.placeholderText, setDefaultText)
+
+
+class ctkRangeWidget(QWidget):
+    """Two numbers, the lower never above the upper."""
+
+    valuesChanged = Signal(float, float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._low, self._high = QDoubleSpinBox(self), QDoubleSpinBox(self)
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for column, box in enumerate((self._low, self._high)):
+            box.setRange(0.0, 99.0)
+            layout.addWidget(box, 0, column)
+            box.valueChanged.connect(lambda _: self.valuesChanged.emit(self._low.value, self._high.value))
+
+    def setRange(self, minimum: float, maximum: float) -> None:
+        for box in (self._low, self._high):
+            box.setRange(minimum, maximum)
+
+    def setValues(self, low: float, high: float) -> None:
+        self._high.setValue(max(low, high))
+        self._low.setValue(min(low, high))
+
+    minimumValue = Property(float, lambda self: self._low.value, lambda self, value: self._low.setValue(value))
+    maximumValue = Property(float, lambda self: self._high.value, lambda self, value: self._high.setValue(value))
+    minimum = Property(float, lambda self: self._low.minimum, lambda self, value: self._low.setMinimum(value))
+    maximum = Property(float, lambda self: self._high.maximum, lambda self, value: self._high.setMaximum(value))
+
+
+def widget_classes() -> dict[str, type]:
+    """Name as a `.ui` file and `ctk` have it -> stand-in."""
+    classes = (
+        ctkCollapsibleButton,
+        ctkCollapsibleGroupBox,
+        ctkDoubleSpinBox,
+        ctkSliderWidget,
+        ctkPathLineEdit,
+        ctkDirectoryButton,
+        ctkComboBox,
+        ctkRangeWidget,
+    )
+    return {each.__name__: each for each in classes}
