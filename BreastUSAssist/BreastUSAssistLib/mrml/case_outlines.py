@@ -1,0 +1,187 @@
+"""Outlines of one case: the segmentation in the scene, kept in step with the record that holds drafts and edits.
+
+The segmentation can be made again from the record at any time; an edit seen in the segmentation goes into the record.
+"""
+
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+from .case_record import SEGMENTATION, SEGMENTATION_SEQUENCE, CaseRecord
+from .case_segmentation import CaseSegmentation, Origin
+from .edit_history import EditHistory
+from .source import UltrasoundSource
+from .subject_hierarchy import place_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..birads.reading import LesionReading
+
+OUTLINE_TOOLS = ("click", "box", "scribble", "segment_editor", "restored")
+"""Tools that change an outline; "added" and "removed" are about the whole lesion."""
+
+
+class CaseOutlines:
+    """Masks by lesion and frame (from 0), in the scene and in the record."""
+
+    def __init__(
+        self, scene: Any, source: UltrasoundSource, record: CaseRecord, on_edit: "Callable[[int, int], None]"
+    ) -> None:
+        """Take the segmentation of the case, if there is one; `on_edit` hears of every edit (frame, number)."""
+        self._scene, self._source, self._record, self._on_edit = scene, source, record, on_edit
+        self._segmentation: CaseSegmentation | None = None
+        self._history: EditHistory | None = None
+        self.closed = False
+        found = CaseSegmentation.find(scene, source)
+        if found is not None:
+            self._take(found)
+
+    @property
+    def found(self) -> CaseSegmentation | None:
+        """The segmentation while it is in the scene; it is not made here."""
+        if self._segmentation is not None and not self._segmentation.in_scene:
+            self.forget()
+        return self._segmentation
+
+    @property
+    def segmentation(self) -> CaseSegmentation:
+        """The segmentation; made, with all that the record knows, where there is none."""
+        for _step in self.making():
+            pass
+        assert self._segmentation is not None
+        return self._segmentation
+
+    def making(self) -> Generator[tuple[int, int], None, None]:
+        """Make the segmentation where there is none, with all that the record knows, a frame a step.
+
+        Yields:
+            Steps done, and all steps.
+
+        Raises:
+            InputError: the case is closed.
+        """
+        if self.closed:
+            raise InputError(_("This case was closed with its images; choose the images again."))
+        if self.found is not None:
+            return
+        steps = CaseSegmentation.creating(self._scene, self._source)
+        while True:
+            try:
+                yield next(steps) + 1, self._source.frame_count
+            except StopIteration as end:
+                made = end.value
+                break
+        place_beside(self._scene, self._source, [made.node, made.sequence])
+        self._take(made)
+        present = [one for one in self._record.reading.lesions if one.present]
+        self.add(present)
+        yield from self.writing([one.number for one in present])
+
+    @property
+    def history(self) -> EditHistory:
+        """What was edited, for undo and redo; begins anew with a new segmentation."""
+        if self.found is None or self._history is None:
+            _made = self.segmentation
+        assert self._history is not None
+        return self._history
+
+    def link(self) -> None:
+        """Let the record's node refer to the segmentation."""
+        found = self.found
+        if found is not None and self._record.linked(SEGMENTATION) is not found.node:
+            self._record.link(SEGMENTATION, found.node)
+            self._record.link(SEGMENTATION_SEQUENCE, found.sequence)
+
+    def add(self, lesions: "Iterable[LesionReading]", algorithm: str = "") -> None:
+        """Give lesions their empty segments."""
+        segmentation = self.segmentation
+        with self.history.paused():
+            for lesion in lesions:
+                origin: Origin = "automatic" if lesion.run is not None else "manual"
+                named = {"algorithm": algorithm} if algorithm else {}
+                segmentation.add_lesion(lesion.number, lesion.tracking_uid, _("Lesion"), origin, **named)
+
+    def remove(self, numbers: Iterable[int]) -> None:
+        """Take the segments of lesions away; their outlines stay in the record."""
+        found = self.found
+        if found is None:
+            return
+        with self.history.paused():
+            for number in numbers:
+                found.remove_lesion(number)
+
+    def writing(self, numbers: Iterable[int]) -> Generator[tuple[int, int], None, None]:
+        """Write what the record knows of lesions into the segmentation, a frame (of a volume a lesion) a step.
+
+        Yields:
+            Steps done, and all steps.
+        """
+        numbers = list(numbers)
+        if self._source.kind == "volume":
+            for done, number in enumerate(numbers, start=1):
+                self._write_volume(number)
+                yield done, len(numbers)
+            return
+        wanted: dict[int, list[int]] = {}
+        for number in numbers:
+            for frame in self._record.masked_frames(number):
+                wanted.setdefault(frame, []).append(number)
+        for done, frame in enumerate(sorted(wanted), start=1):
+            for number in wanted[frame]:
+                self.write(number, frame)
+            yield done, len(wanted)
+
+    def write(self, number: int, frame: int) -> None:
+        """Write what the record knows of a lesion in a frame into the segmentation; no undo step."""
+        mask = self._record.mask(number, frame)
+        segmentation = self.segmentation
+        with self.history.paused():
+            segmentation.set_mask(frame, number, mask, self.origin(number, frame))
+
+    def origin(self, number: int, frame: int) -> Origin:
+        """Who drew a lesion in a frame, from the record."""
+        lesion = self._record.lesion(number)
+        if lesion.run is None and not {"click", "box", "scribble"} & set(lesion.tools):
+            return "manual"
+        # A volume has one segment a lesion for all its slices, a cine one a frame.
+        edited = lesion.edited_frames if self._source.kind == "volume" else {frame + 1} & set(lesion.edited_frames)
+        return "semiautomatic" if edited else "automatic"
+
+    def strangers(self) -> Iterable[tuple[int, int]]:
+        """Lesions and frames (from 0) in which the segmentation is not what the record knows, compared now."""
+        found = self.found
+        if found is None:
+            return
+        known = {one.number for one in self._record.reading.lesions if one.present}
+        for number in sorted(known & set(found.numbers())):
+            for frame in range(self._source.frame_count):
+                if not np.array_equal(found.mask(frame, number), self._record.mask(number, frame)):
+                    yield number, frame
+
+    def forget(self) -> None:
+        """Let go of the segmentation node; nothing of the scene changes."""
+        if self._history is not None:
+            self._history.close()
+        self._segmentation = self._history = None
+
+    def close(self) -> None:
+        """Let go for good."""
+        self.closed = True
+        self.forget()
+
+    def _write_volume(self, number: int) -> None:
+        frames = range(self._source.frame_count)
+        labels = np.stack([self._record.mask(number, frame) for frame in frames]).astype(np.uint8)
+        segmentation = self.segmentation
+        with self.history.paused():
+            for _step in segmentation.write_frames(labels, {1: number}, origin=self.origin(number, 0)):
+                pass
+
+    def _take(self, segmentation: CaseSegmentation) -> None:
+        self._segmentation = segmentation
+        self._history = EditHistory(segmentation)
+        self._history.on_edit = self._on_edit
