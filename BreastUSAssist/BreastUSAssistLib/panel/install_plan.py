@@ -1,0 +1,172 @@
+"""What has to be installed in Slicer before the AI runs, and what to do by hand where there is no network."""
+
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ..files import resource_path
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+Engine = Literal["cpu", "gpu", "none"]
+"""What runs the models: a light engine on the processor, PyTorch on an NVIDIA GPU, or nothing (labels and exports)."""
+How = Literal["pip", "pytorch"]
+
+DOWNLOAD_MB = {"base": 90, "cpu": 80, "pytorch": 3000, "gpu": 10}
+"""Rough size of each step's download, for the question; PyTorch with CUDA on Linux is the largest."""
+
+
+@dataclass(frozen=True)
+class InstallStep:
+    """One call of an installer."""
+
+    name: str
+    """base, cpu, pytorch or gpu."""
+    how: How
+    """By pip, or by the PyTorch extension, which picks the build of PyTorch for the graphics driver."""
+    requirements: tuple[str, ...]
+    """What is missing, as pip writes it: name and range of versions."""
+
+
+@dataclass(frozen=True)
+class InstallPlan:
+    """What is missing, in the order in which it is to be installed."""
+
+    engine: Engine
+    steps: tuple[InstallStep, ...]
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Everything that is missing."""
+        return tuple(requirement for step in self.steps for requirement in step.requirements)
+
+    @property
+    def download_mb(self) -> int:
+        """Roughly how much is downloaded."""
+        return sum(DOWNLOAD_MB[step.name] for step in self.steps)
+
+
+def read_requirements(path: Path) -> tuple[str, ...]:
+    """Requirements of a file with one a line; comments, empty lines and pip's options are left out."""
+    lines = (line.strip() for line in Path(path).read_text("utf-8").splitlines())
+    return tuple(line for line in lines if line and line[0] not in "#-")
+
+
+def base_requirements() -> tuple[str, ...]:
+    """What reading, measuring, describing and exporting need."""
+    return read_requirements(resource_path("requirements.txt"))
+
+
+def engine_requirements(engine: Engine) -> tuple[str, ...]:
+    """What running the models needs beside the base."""
+    return read_requirements(resource_path(f"requirements-{engine}.txt")) if engine != "none" else ()
+
+
+def is_met(requirement: str, version_of: Callable[[str], str] = metadata.version) -> bool:
+    """Whether a requirement is installed in its range, or its marker says that it is not for this computer.
+
+    slicer.packaging.pip_check says the same; this is for Slicer 5.10, which does not have it.
+
+    Args:
+        requirement: name and range, without extras.
+        version_of: version of an installed package; raises PackageNotFoundError for one that is not.
+    """
+    parsed = _parsed(requirement)
+    if parsed.marker is not None and not parsed.marker.evaluate():
+        return True
+    try:
+        return parsed.specifier.contains(version_of(parsed.name), prereleases=True)
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def make_plan(engine: Engine, is_installed: Callable[[str], bool] = is_met) -> InstallPlan:
+    """What is missing for an engine.
+
+    PyTorch comes before what needs it: MONAI would otherwise bring a PyTorch of its own, which may not fit the driver.
+    Of the light engines one is enough.
+    """
+    steps = [InstallStep("base", "pip", _missing(base_requirements(), is_installed))]
+    wanted = engine_requirements(engine)
+    if engine == "gpu":
+        torch = tuple(requirement for requirement in wanted if package_name(requirement) == "torch")
+        steps.append(InstallStep("pytorch", "pytorch", _missing(torch, is_installed)))
+        wanted = tuple(requirement for requirement in wanted if requirement not in torch)
+    elif any(is_installed(requirement) for requirement in wanted):
+        wanted = ()
+    steps.append(InstallStep("cpu" if engine == "cpu" else "gpu", "pip", _missing(wanted, is_installed)))
+    return InstallPlan(engine, tuple(step for step in steps if step.requirements))
+
+
+def package_name(requirement: str) -> str:
+    """Name of the package that a requirement asks for."""
+    return _parsed(requirement).name
+
+
+def version_range(requirement: str) -> str:
+    """Range of versions that a requirement asks for, such as ">=2.8"."""
+    return str(_parsed(requirement).specifier)
+
+
+def download_command(requirements: Iterable[str], python_version: str, platform: str) -> str:
+    """Command that collects wheels on a computer with a network, for one without.
+
+    Args:
+        requirements: what is missing.
+        python_version: of Slicer's Python, such as "3.12".
+        platform: pip's name of the platform that Slicer runs on, such as "win_amd64".
+    """
+    words = ["pip", "download", "--dest", "wheels", "--only-binary", ":all:", "--python-version", python_version]
+    return shlex.join([*words, *_platforms(platform), *requirements])
+
+
+def offline_command(python: str, folder: Path, requirements: Iterable[str]) -> str:
+    """Command that installs wheels from a folder without any network."""
+    return shlex.join([python, "-m", "pip", *local_arguments(folder, requirements)])
+
+
+def local_arguments(folder: Path, requirements: Iterable[str]) -> list[str]:
+    """Arguments of `pip` that install from a folder of wheels alone."""
+    return ["install", "--no-index", "--find-links", str(folder), *requirements]
+
+
+def pip_platform(system: str, machine: str) -> str:
+    """Name that pip gives to a platform.
+
+    Args:
+        system: as platform.system() says.
+        machine: as platform.machine() says.
+    """
+    if system == "Windows":
+        return "win_amd64"
+    if system == "Darwin":
+        return "macosx_11_0_arm64" if machine == "arm64" else "macosx_11_0_x86_64"
+    return f"manylinux_2_28_{machine}"
+
+
+def wheels_in(folder: Path) -> list[Path]:
+    """Wheels that somebody put into a folder."""
+    return sorted(Path(folder).glob("*.whl")) if Path(folder).is_dir() else []
+
+
+def _platforms(platform: str) -> list[str]:
+    """Older platform names too: pip takes a wheel for exactly the names that it is given."""
+    names = [platform]
+    if platform.startswith("manylinux_2_28_"):
+        machine = platform.removeprefix("manylinux_2_28_")
+        names += [f"manylinux_2_17_{machine}", f"manylinux2014_{machine}"]
+    return [word for name in names for word in ("--platform", name)]
+
+
+def _missing(requirements: Iterable[str], is_installed: Callable[[str], bool]) -> tuple[str, ...]:
+    return tuple(requirement for requirement in requirements if not is_installed(requirement))
+
+
+def _parsed(requirement: str) -> "Requirement":
+    from packaging.requirements import Requirement
+
+    return Requirement(requirement)
