@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 STORED = Path(__file__).parent / "data" / "analysis-1.0.json"
 PHANTOM = STORED.with_name("analysis-1.0-phantom.json")
 """As the release of that format wrote it."""
+SECOND = STORED.with_name("analysis-1.1.json")
+SECOND_PHANTOM = STORED.with_name("analysis-1.1-phantom.json")
+"""Of version 1.1, written by it, with clinical parameters and a site's prevalence."""
 
 
 def changed(tmp_path, **changes):
@@ -36,7 +39,7 @@ def test_a_stored_file_of_the_first_version_still_loads():
 
 def test_a_file_of_the_first_version_keeps_what_it_said_and_claims_nothing_new(tmp_path):
     analysis = read_analysis(PHANTOM)
-    assert analysis.schema_version == "1.1" and analysis.models == (analysis.model,)
+    assert analysis.schema_version == "1.2" and analysis.models == (analysis.model,)
     assert [lesion.assessment.category for lesion in analysis.lesions] == ["4C", "4B"]
     for lesion in analysis.lesions:
         assessment = lesion.assessment
@@ -50,13 +53,30 @@ def test_a_file_of_the_first_version_keeps_what_it_said_and_claims_nothing_new(t
     assert all(new[key] == value for key, value in old.items() if key not in ("schema_version", "lesions"))
 
 
-@pytest.mark.parametrize("path", [STORED, PHANTOM], ids=lambda path: path.stem)
-def test_stored_files_follow_the_published_schemas(path, tmp_path):
-    for version in ("1.0", "1.1"):
+def test_a_file_of_version_1_1_keeps_its_models_and_all_that_the_reader_network_said(tmp_path):
+    analysis = read_analysis(SECOND_PHANTOM)
+    old = json.loads(SECOND_PHANTOM.read_text("utf-8"))
+    assert [model.name for model in analysis.models] == ["lesion-outline", "lesion-reader"]
+    assert analysis.settings.prevalence == 0.05 and analysis.settings.clinical.age_years == 62
+    for lesion, stored in zip(analysis.lesions, old["lesions"], strict=True):
+        assert lesion.volume_axes is None
+        content = lesion.model_dump(mode="json")
+        assert {key: content[key] for key in stored} == stored
+    write_analysis(tmp_path / "again.json", analysis)
+    assert read_analysis(tmp_path / "again.json") == analysis
+
+
+@pytest.mark.parametrize(
+    ("path", "first"),
+    [(STORED, "1.0"), (PHANTOM, "1.0"), (SECOND, "1.1"), (SECOND_PHANTOM, "1.1")],
+    ids=lambda value: getattr(value, "stem", value),
+)
+def test_stored_files_follow_the_published_schemas(path, first, tmp_path):
+    for version in (first, "1.2"):
         schema = json.loads(resource_path("Schema", f"analysis-{version}.schema.json").read_text("utf-8"))
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["$id"] == f"urn:breastusassist:schema:analysis-{version}"
-        if version == "1.1":
+        if version == "1.2":
             write_analysis(tmp_path / "new.json", read_analysis(path))
             path = tmp_path / "new.json"
         jsonschema.validate(json.loads(path.read_text("utf-8")), schema, cls=jsonschema.Draft202012Validator)
@@ -65,8 +85,8 @@ def test_stored_files_follow_the_published_schemas(path, tmp_path):
 
 
 def test_the_published_schema_is_the_generated_one():
-    published = resource_path("Schema", "analysis-1.1.schema.json").read_text("utf-8")
-    assert published == analysis_schema(), "write analysis_schema() to Resources/Schema/analysis-1.1.schema.json"
+    published = resource_path("Schema", "analysis-1.2.schema.json").read_text("utf-8")
+    assert published == analysis_schema(), "write analysis_schema() to Resources/Schema/analysis-1.2.schema.json"
 
 
 @settings(deadline=None)
@@ -101,14 +121,14 @@ def test_a_number_that_is_not_finite_is_never_written(tmp_path, value):
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("1.2", "update BreastUSAssist"),
+        ("1.3", "update BreastUSAssist"),
         ("2.0", "update BreastUSAssist"),
         ("10.0", "update"),
         ("0.9", "run analyze again"),
     ],
 )
 def test_another_version_is_told_apart_from_damage(tmp_path, version, words):
-    with pytest.raises(InputError, match=rf"format {version}.*1\.1; {words}"):
+    with pytest.raises(InputError, match=rf"format {version}.*1\.2; {words}"):
         read_analysis(changed(tmp_path, schema_version=version))
 
 

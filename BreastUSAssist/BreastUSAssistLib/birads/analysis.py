@@ -7,7 +7,7 @@ from pydantic import Field
 from .clinical import ClinicalParameters
 from .lesion import Lesion, Record
 
-SCHEMA_VERSION: Final = "1.1"
+SCHEMA_VERSION: Final = "1.2"
 NOTICE = "Research use only, not for diagnosis. AI draft: a named reader decides."
 
 
@@ -86,7 +86,7 @@ class AnalysisSettings(Record):
 class Analysis(Record):
     """Draft analysis of one case."""
 
-    schema_version: Literal["1.1"] = SCHEMA_VERSION
+    schema_version: Literal["1.2"] = SCHEMA_VERSION
     notice: str = NOTICE
     status: Literal["draft"] = "draft"
     case: str

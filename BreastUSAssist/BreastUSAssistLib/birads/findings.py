@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..files import written_whole
 from .analysis import Analysis
-from .lesion import Assessment, Lesion
+from .lesion import Assessment, Lesion, VolumeAxes
 
 _LENGTHS = ("longest_axis", "perpendicular_axis", "antero_posterior", "transverse", "depth")
 _ATTRIBUTES = (
@@ -24,6 +24,13 @@ COLUMNS: tuple[str, ...] = (
     "key_frame",
     "frames",
     *(f"{name}_{unit}" for name in _LENGTHS for unit in ("px", "mm")),
+    "volume_longest_axis_px",
+    "volume_longest_axis_mm",
+    "volume_perpendicular_axis_px",
+    "volume_perpendicular_axis_mm",
+    "volume_slices",
+    "volume_slices_mm",
+    "volume_ml",
     "area_px",
     "area_mm2",
     "depth_to_width",
@@ -118,6 +125,7 @@ def _row(lesion: Lesion, analysis: Analysis) -> dict[str, str]:
         "notice": NOTICE,
     }
     row.update(_risk(assessed))
+    row.update(_volume(lesion.volume_axes))
     readers = [model for model in analysis.models if model != analysis.model]
     if readers:
         row["reader_model"], row["reader_version"] = _text(readers[0].name), _text(readers[0].version)
@@ -145,6 +153,21 @@ def _risk(assessed: Assessment) -> dict[str, str]:
         "category_set": " ".join(opinion.likely) if opinion else "",
         "category_likeliest": opinion.likeliest if opinion else "",
         "category_quantity": _number(opinion.quantity) if opinion else "",
+    }
+
+
+def _volume(axes: VolumeAxes | None) -> dict[str, str]:
+    """The three axes of a lesion in a volume; nothing for any other."""
+    if axes is None:
+        return {}
+    return {
+        "volume_longest_axis_px": _number(axes.longest_axis.px),
+        "volume_longest_axis_mm": _number(axes.longest_axis.mm),
+        "volume_perpendicular_axis_px": _number(axes.perpendicular_axis.px),
+        "volume_perpendicular_axis_mm": _number(axes.perpendicular_axis.mm),
+        "volume_slices": str(axes.across_slices.slices),
+        "volume_slices_mm": _number(axes.across_slices.mm),
+        "volume_ml": _number(axes.volume_ml, 3),
     }
 
 

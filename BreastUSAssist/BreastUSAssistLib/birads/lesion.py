@@ -69,6 +69,32 @@ class Measurements(Record):
     """Mean grey of the strip below the lesion over that of the strips beside it, at the same depth; see grey_levels."""
 
 
+class SliceExtent(Record):
+    """Extent across the slices of a volume, and in mm where axes are in mm."""
+
+    slices: int = Field(ge=1)
+    mm: float | None = None
+
+
+class VolumeAxes(Record):
+    """Three axes at right angles and the volume of a lesion in a volume read slice by slice; see volume_axes.
+
+    In mm only where both the spacing in the plane and the distance between slices are known.
+    """
+
+    axis_frame: int = Field(ge=1)
+    """1-based number of the slice in which the first two axes lie."""
+    longest_axis: Length
+    """Longest distance between two outline points of one slice, in the slice where it is longest."""
+    perpendicular_axis: Length
+    """Extent at right angles to it in that slice."""
+    across_slices: SliceExtent
+    """From the first to the last slice that shows the lesion, both counted whole."""
+    voxels: int = Field(ge=1)
+    volume_ml: float | None = None
+    """Number of voxels times their size."""
+
+
 class Code(Record):
     """A coded concept: value, coding scheme designator, meaning (DICOM PS3.3 8.1-8.3)."""
 
@@ -177,5 +203,7 @@ class Lesion(Record):
     """Share of the outline where that band is wide (see service.outline_band)."""
     origin: Literal["automatic", "semiautomatic", "manual", "truth"] = "automatic"
     measurements: Measurements
+    volume_axes: VolumeAxes | None = None
+    """None where the source is no volume."""
     descriptors: tuple[Descriptor, ...]
     assessment: Assessment

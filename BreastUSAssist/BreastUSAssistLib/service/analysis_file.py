@@ -14,7 +14,7 @@ from ..files import write_bytes
 from ..json_schema import published_schema
 
 LARGEST_FILE = 64 * 2**20
-OLDER = ("1.0",)
+OLDER = ("1.0", "1.1")
 """Versions that are still read."""
 
 
@@ -75,11 +75,11 @@ def _check_version(path: Path, content: Any) -> None:
 
 
 def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
-    """An analysis of version 1.0 as one of 1.1: the one model that ran is the list of those that did."""
+    """An analysis of an older version as one of this: what 1.1 has not may be left out, and in 1.0 one model ran."""
     if content["schema_version"] not in OLDER:
         return content
-    models = [content["model"]] if "model" in content else []
-    return {**content, "schema_version": SCHEMA_VERSION, "models": models}
+    models = {} if content["schema_version"] != "1.0" or "model" not in content else {"models": [content["model"]]}
+    return {**content, "schema_version": SCHEMA_VERSION, **models}
 
 
 def _parts(version: str) -> tuple[int, ...]:

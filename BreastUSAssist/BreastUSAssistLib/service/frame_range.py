@@ -100,10 +100,11 @@ def images_in_whole(images: np.ndarray, first: int, frame_count: int) -> np.ndar
 
 def result_in_whole(result: CaseResult, first: int, whole: Clip) -> CaseResult:
     """The result of a part with analysis, images and key frames of the whole clip. Raises UsageError as above."""
+    probability = result.probability
     return replace(
         result,
         analysis=analysis_in_whole(result.analysis, first, len(whole), whole),
         labels=images_in_whole(result.labels, first, len(whole)),
-        probability=images_in_whole(result.probability, first, len(whole)),
+        probability=None if probability is None else images_in_whole(probability, first, len(whole)),
         key_frames={number + first - 1: frame for number, frame in result.key_frames.items()},
     )

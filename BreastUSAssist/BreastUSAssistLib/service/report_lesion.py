@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..birads.assessment import entered
-from ..birads.lesion import Area, Assessment, CategoryOpinion, Descriptor, Length, Lesion, Measurements
+from ..birads.lesion import Area, Assessment, CategoryOpinion, Descriptor, Length, Lesion, Measurements, VolumeAxes
 from .report_pictures import KeyPicture, Spacing, cropped, encode_within, overlay_picture, surroundings
 from .report_sections import swatch, training_share
 from .report_text import (
@@ -134,6 +134,7 @@ def lesion_words(lesion: Lesion) -> str:
         + _measurements(lesion)
         + _shape(lesion.measurements, lesion.number)
         + "</div>"
+        + _volume(lesion.volume_axes, lesion.number)
         + _descriptors(lesion.descriptors, lesion.number)
     )
 
@@ -311,6 +312,34 @@ def _measurements(lesion: Lesion) -> str:
         f'<div><div class="scroll"><table><caption>Measurements of lesion {lesion.number}</caption><thead><tr>'
         f'<th scope="col">Measure</th>{head}<th scope="col">px</th></tr></thead>'
         f"<tbody>{body}</tbody></table></div>{note}</div>"
+    )
+
+
+def _volume(axes: VolumeAxes | None, lesion: int) -> str:
+    """Table of the three axes and the volume; nothing where the source is no volume."""
+    if axes is None:
+        return ""
+    across = axes.across_slices
+    plane = f"in slice {axes.axis_frame}"
+    in_plane = (("Longest axis", axes.longest_axis), ("Across it, at right angles", axes.perpendicular_axis))
+    rows = [(name, number(length.mm, 1), f"{number(length.px, 1)} px", plane) for name, length in in_plane]
+    slices = "from the first to the last that shows it"
+    rows.append(("Across the slices", number(across.mm, 1), plural(across.slices, "slice"), slices))
+    known = axes.volume_ml is not None
+    millilitres = f"{number(axes.volume_ml, 2 if (axes.volume_ml or 0) >= 0.1 else 3)} ml"
+    rows.append(("Volume", millilitres, plural(axes.voxels, "voxel"), "counted, not taken for an ellipsoid"))
+    body = "".join(
+        f'<tr><th scope="row">{name}</th>'
+        + (f'<td class="number">{metric}</td>' if known else "")
+        + f'<td class="number">{pixels}</td><td>{meaning}</td></tr>'
+        for name, metric, pixels, meaning in rows
+    )
+    note = "" if known else '<p class="small">Pixel size or distance between slices is not known: no millimetres.</p>'
+    return (
+        f'<div class="scroll"><table><caption>Lesion {lesion} in three dimensions</caption><thead><tr>'
+        f'<th scope="col">Measure</th>{"<th scope=col>mm</th>" if known else ""}'
+        '<th scope="col">px, slices</th><th scope="col">Where</th>'
+        f"</tr></thead><tbody>{body}</tbody></table></div>{note}"
     )
 
 
