@@ -1,0 +1,112 @@
+"""Export of the session's case: DICOM SEG and SR, .seg.nrrd, CSV, report; and the scene as one file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slicer.i18n import tr as _
+
+from ..errors import BreastUSAssistError, OutputError
+from .frame_sending import sent_clip
+from .session import Session
+from .signals import Signal
+
+if TYPE_CHECKING:
+    from ..mrml.case import Case
+    from ..service.worker_protocol import WorkerEvent
+
+
+class ExportRun:
+    """One export on its way."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.changed = Signal()
+        self.running = False
+
+    def start(self, folder: Path) -> None:
+        """Write the formats that are ticked; the status line says where."""
+        session, case = self._session, self._session.case
+        if self.running or session.stepper.busy:
+            session.say(_("Something else is going on; wait for it, then export again."), "error")
+            return
+        if case is None or case.closed:
+            session.say(_("No image is open; choose one in section 1."), "error")
+            return
+        formats = _formats(session.parameters)
+        if not formats:
+            session.say(_("No file is ticked; tick what to export."), "error")
+            return
+        self.running = True
+        self.changed.emit()
+        session.say(_("Exporting…"))
+        session.stepper.run(
+            sent_clip(session.client.exchange, case.source, range(case.source.frame_count)),
+            lambda clip: self._on_sent(case, clip, formats, folder),
+            self._on_failed,
+        )
+
+    def save_scene(self, folder: Path) -> None:
+        """Write the scene, images included, as one .mrb file named after the case."""
+        from ..mrml.scene_file import save_scene
+
+        case = self._session.case
+        if case is not None:
+            try:
+                path = save_scene(self._session.scene, folder, case.source.name)
+            except BreastUSAssistError as error:
+                self._session.say(str(error), "error")
+                return
+            self._session.say(_("The scene was saved as {path}.").format(path=path))
+
+    def _on_sent(self, case: "Case", clip: Any, formats: list[str], folder: Path) -> None:
+        from ..service.analysis_file import write_analysis
+        from ..service.worker_protocol import new_path, write_array
+
+        try:
+            exchange = self._session.client.exchange()
+            labels, path = case.labels(), new_path(exchange, "effective", ".json")
+            write_analysis(path, case.effective_analysis(labels))
+            request = {
+                "clip": clip.to_json(),
+                "analysis": str(path),
+                "labels": str(write_array(exchange, "labels", labels)),
+                "formats": formats,
+                "out": str(folder),
+            }
+        except BreastUSAssistError as error:
+            self._on_failed(error)
+            return
+        self._session.ask("export", request, self._on_event)
+
+    def _on_event(self, event: "WorkerEvent") -> None:
+        if event.kind == "progress":
+            return
+        self.running = False
+        if event.kind == "done":
+            words = _("Exported {count} files to {folder}.").format(
+                count=len(event.result["files"]), folder=event.result["folder"]
+            )
+            self._session.say(" ".join([words, *event.result.get("notes", ())]))
+        else:
+            self._session.say(event.message or _("Nothing was exported."), "error")
+        self.changed.emit()
+
+    def _on_failed(self, error: Exception) -> None:
+        self.running = False
+        self.changed.emit()
+        if not isinstance(error, (BreastUSAssistError, OutputError)):
+            raise error
+        self._session.say(str(error), "error")
+
+
+def _formats(parameters: Any) -> list[str]:
+    """Names of service.case_files.FORMATS that are ticked."""
+    chosen = {
+        "dicom": parameters.export_dicom,
+        "segmentation": parameters.export_segmentation,
+        "table": parameters.export_table,
+        "report": parameters.export_report,
+    }
+    names = {"dicom": ["seg.dcm", "sr.dcm"], "segmentation": ["seg.nrrd"], "table": ["findings.csv"]}
+    names["report"] = ["report.html"]
+    return [name for key, on in chosen.items() if on for name in names[key]] + (["analysis.json"] if any(chosen.values()) else [])

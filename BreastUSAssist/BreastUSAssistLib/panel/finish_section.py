@@ -1,0 +1,112 @@
+"""Section 5: who decides, Accept, Reject, Next, Export."""
+
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from .export_run import ExportRun
+from .label_keeping import LabelKeeping
+from .session import Session
+
+READER_SETTING, LABELS_SETTING = "BreastUSAssist/Reader", "BreastUSAssist/LabelFolder"
+EXPORT_SETTING, ENCRYPT_SETTING = "BreastUSAssist/ExportFolder", "BreastUSAssist/EncryptLabels"
+
+
+class FinishSection:
+    """Binds decision and export to the session's case."""
+
+    def __init__(self, ui: Any, session: Session) -> None:
+        self._ui, self._session = ui, session
+        self.keeping, self.exporting = LabelKeeping(session), ExportRun(session)
+        self.keeping.changed.connect(self._show)
+        self.exporting.changed.connect(self._show)
+        home = Path.home() / "BreastUSAssist"
+        ui.readerLineEdit.setText(str(slicer.util.settingsValue(READER_SETTING, "")))
+        ui.labelsPathLineEdit.setCurrentPath(str(slicer.util.settingsValue(LABELS_SETTING, str(home / "labels"))))
+        ui.exportPathLineEdit.setCurrentPath(str(slicer.util.settingsValue(EXPORT_SETTING, str(home / "exports"))))
+        ui.encryptCheckBox.setChecked(slicer.util.settingsValue(ENCRYPT_SETTING, True, converter=slicer.util.toBool))
+        ui.reasonComboBox.setCurrentIndex(0)
+        ui.readerLineEdit.textChanged.connect(self._on_settings)
+        ui.labelsPathLineEdit.currentPathChanged.connect(self._on_settings)
+        ui.exportPathLineEdit.currentPathChanged.connect(self._on_settings)
+        ui.encryptCheckBox.toggled.connect(self._on_settings)
+        ui.reasonComboBox.editTextChanged.connect(self._on_settings)
+        ui.acceptButton.clicked.connect(self.accept)
+        ui.rejectButton.clicked.connect(self.reject)
+        ui.reopenButton.clicked.connect(self._on_reopen)
+        ui.nextButton.clicked.connect(self.next)
+        ui.exportButton.clicked.connect(self.export)
+        ui.saveButton.clicked.connect(self._on_save)
+        session.case_changed.connect(self._show)
+        session.findings_changed.connect(self._show)
+
+    def accept(self, checked: bool = False) -> None:
+        """Keep outlines and reading as a label."""
+        self._decide("accepted")
+
+    def reject(self, checked: bool = False) -> None:
+        """Keep the case as rejected, with the reason."""
+        self._decide("rejected")
+
+    def next(self, checked: bool = False) -> None:
+        """Open the next image of the scene that is not decided."""
+        from ..mrml.case_list import next_undecided
+
+        current = self._session.case.source if self._session.case is not None else None
+        node = next_undecided(self._session.scene, current)
+        if node is None:
+            self._session.say(_("Every other image of the scene is decided; load more to go on."))
+            return
+        self._session.parameters.input_node = node
+
+    def export(self, checked: bool = False) -> None:
+        """Write the chosen files."""
+        self.exporting.start(Path(self._ui.exportPathLineEdit.currentPath))
+
+    def _decide(self, decision: str) -> None:
+        self.keeping.start(
+            decision,
+            str(self._ui.readerLineEdit.text),
+            str(self._ui.reasonComboBox.currentText) if decision == "rejected" else "",
+            Path(self._ui.labelsPathLineEdit.currentPath),
+            bool(self._ui.encryptCheckBox.checked),
+        )
+
+    def _on_reopen(self, checked: bool = False) -> None:
+        self.keeping.reopen()
+
+    def _on_save(self, checked: bool = False) -> None:
+        self.exporting.save_scene(Path(self._ui.exportPathLineEdit.currentPath))
+
+    def _on_settings(self, *_args: Any) -> None:
+        settings = slicer.app.settings()
+        settings.setValue(READER_SETTING, self._ui.readerLineEdit.text)
+        settings.setValue(LABELS_SETTING, self._ui.labelsPathLineEdit.currentPath)
+        settings.setValue(EXPORT_SETTING, self._ui.exportPathLineEdit.currentPath)
+        settings.setValue(ENCRYPT_SETTING, bool(self._ui.encryptCheckBox.checked))
+        self._show()
+
+    def _show(self) -> None:
+        case = self._session.case
+        reading = case.reading if case is not None and not case.closed else None
+        named = bool(str(self._ui.readerLineEdit.text).strip())
+        reasoned = bool(str(self._ui.reasonComboBox.currentText).strip())
+        can_decide = reading is not None and reading.decision == "open" and named and not self.keeping.running
+        self._ui.acceptButton.setEnabled(can_decide)
+        self._ui.rejectButton.setEnabled(can_decide and reasoned)
+        self._ui.reopenButton.setEnabled(reading is not None and reading.decision != "open")
+        self._ui.exportButton.setEnabled(reading is not None and not self.exporting.running)
+        self._ui.saveButton.setEnabled(reading is not None)
+        words = ""
+        if reading is not None and reading.decision == "accepted":
+            words = _("✔ Accepted by {reader}, {when}.")
+        elif reading is not None and reading.decision == "rejected":
+            words = _("✖ Rejected by {reader}, {when}: {reason}")
+        elif reading is not None:
+            words = _("Not decided yet.") if named else _("Not decided yet; type who reads.")
+        if reading is not None:
+            when = (reading.decided or "")[:16].replace("T", " ")
+            words = words.format(reader=reading.reader, when=when, reason=reading.reason)
+        self._ui.decisionLabel.setText(words)

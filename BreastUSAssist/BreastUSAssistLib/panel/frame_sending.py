@@ -1,0 +1,36 @@
+"""A case's frames on their way to the child process, one frame a step."""
+
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..service.worker_clip import WorkerClip, write_frames
+
+if TYPE_CHECKING:
+    from ..mrml.source import UltrasoundSource
+
+
+def sent_clip(
+    exchange: Callable[[], Path], source: "UltrasoundSource", frames: Sequence[int]
+) -> Generator[int, None, WorkerClip]:
+    """Write frames (from 0, neighbours) of a case to the exchange folder; returns what a request tells of them.
+
+    Raises:
+        InputError: a frame has no pixels any more, or values that are no numbers.
+        OutputError: the disk is full.
+    """
+    pixels = (source.frame(index).pixels for index in frames)
+    path = yield from write_frames(exchange(), pixels, len(frames))
+    first = source.frame(frames[0])
+    spacing, times = first.pixel_spacing, source.times_ms
+    return WorkerClip(
+        name=source.name,
+        kind=source.kind,
+        frames=str(path),
+        spacing=None if spacing is None else (spacing.row_mm, spacing.column_mm, spacing.source),
+        times_ms=None if times is None else tuple(times[index] for index in frames),
+        slice_mm=abs(source.volume.GetSpacing()[2]) if source.kind == "volume" and spacing is not None else None,
+        header_files=tuple(str(file) for file in source.files if file.suffix.lower() in ("", ".dcm", ".dicom", ".ima")),
+        first_frame=frames[0] + 1,
+        frame_count=source.frame_count,
+    )

@@ -1,0 +1,115 @@
+"""The panel: banner, five sections in reading order, status line. Each section is a file and a .ui of its own."""
+
+from collections.abc import Callable
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from .analyze_section import AnalyzeSection
+from .case_section import CaseSection
+from .correct_section import CorrectSection
+from .findings_section import FindingsSection
+from .finish_section import FinishSection
+from .install_bar import InstallBar
+from .revising import Revising
+from .session import Session
+from .shortcuts import Shortcuts
+
+SECTIONS = ("case", "analyze", "findings", "correct", "finish")
+
+
+class Panel:
+    """Builds the sections over one session and passes Slicer's calls on."""
+
+    def __init__(self, logic: Any, resource_path: Callable[[str], str]) -> None:
+        self.widget = slicer.util.loadUI(resource_path("UI/BreastUSAssist.ui"))
+        self.widget.setMRMLScene(slicer.mrmlScene)
+        self.ui = slicer.util.childWidgetVariables(self.widget)
+        self.session = Session(slicer.mrmlScene, logic)
+        parts = {name: self._load(name, resource_path) for name in SECTIONS}
+        self.install = InstallBar(self.ui, self.session)
+        self.case = CaseSection(parts["case"], self.session)
+        self.analyze = AnalyzeSection(parts["analyze"], self.session, self.case)
+        self.findings = FindingsSection(parts["findings"], self.session)
+        self.correct = CorrectSection(parts["correct"], self.session)
+        self.finish = FinishSection(parts["finish"], self.session)
+        self.revising = Revising(self.session)
+        self.session.said.connect(self._say)
+        self.session.case_changed.connect(self._bind)
+        self._bound: Any = None
+        self._parts = [parts["case"], parts["analyze"], parts["finish"]]
+        self.shortcuts = Shortcuts(
+            {
+                "Alt+Left": lambda: self.case.step(-1),
+                "Alt+Right": lambda: self.case.step(1),
+                "Alt+G": self.analyze.start,
+                "Alt+C": self.correct.toggle_clicks,
+                "Alt+Z": self.correct.undo,
+                "Alt+Y": self.correct.redo,
+                "Alt+Down": lambda: self.findings.step(1),
+                "Alt+Up": lambda: self.findings.step(-1),
+                "Alt+A": self.finish.accept,
+                "Alt+X": self.finish.reject,
+                "Alt+N": self.finish.next,
+                "Alt+S": self.finish.export,
+            }
+        )
+        self._entered = False
+
+    def enter(self) -> None:
+        """The module is shown."""
+        self._entered = True
+        self.install.show()
+        if self.session.parameters is None:
+            self.session.start()
+        self.correct.enter()
+        self.shortcuts.enter()
+
+    def exit(self) -> None:
+        """Another module is shown."""
+        self._entered = False
+        self.shortcuts.exit()
+        self.correct.exit()
+
+    def scene_closing(self) -> None:
+        """The scene's nodes are about to be removed."""
+        self._unbind()
+        self.session.stop()
+
+    def scene_changed(self) -> None:
+        """The scene is another one, or an empty one."""
+        if self._entered:
+            self.session.stop()
+            self.session.start()
+
+    def close(self) -> None:
+        """Slicer ends, or the module is reloaded."""
+        self.exit()
+        self._unbind()
+        self.correct.close()
+        self.session.stop()
+
+    def _load(self, name: str, resource_path: Callable[[str], str]) -> Any:
+        widget = slicer.util.loadUI(resource_path(f"UI/{name.title()}Section.ui"))
+        getattr(self.ui, f"{name}Button").layout().addWidget(widget)
+        variables = slicer.util.childWidgetVariables(widget)
+        variables.section = widget
+        return variables
+
+    def _bind(self) -> None:
+        """Tie the controls that name a parameter to the parameter node of this scene."""
+        parameters = self.session.parameters
+        if parameters is None:
+            self._unbind()
+        elif self._bound is None:
+            self._bound = [(parameters, parameters.connectGui(part)) for part in self._parts]
+
+    def _unbind(self) -> None:
+        for parameters, tag in self._bound or ():
+            parameters.disconnectGui(tag)
+        self._bound = None
+
+    def _say(self, sentence: str, kind: str) -> None:
+        sign = "✖ " if kind == "error" else ""
+        self.ui.statusLabel.setText(sign + sentence if sentence else _("Ready."))
