@@ -14,6 +14,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import UsageError
+from .packed_mask import PackedMask, pack_mask
 from .segment_masks import (
     LABELMAP,
     Shape,
@@ -268,6 +269,45 @@ class CaseSegmentation:
                 self.set_mask(first_frame + offset, number, image == label, origin)
             yield first_frame + offset
 
+    def packed_masks(self, frame: int, number: int) -> Iterator[tuple[int, PackedMask]]:
+        """Frame and mask of a lesion, packed, where it is not empty: of frame `frame`, or of all slices of a volume."""
+        segmentation = self.segmentation(frame)
+        part = read_part(segmentation, segment_id_of(number), self._shape, self._lattice(segmentation, frame))
+        if part is None:
+            return
+        (planes, rows, columns), inside = part
+        for offset, mask in enumerate(inside):
+            packed = pack_mask(mask, self._shape[1:], rows.start, columns.start)
+            if packed is not None:
+                yield planes.start + offset if self.source.kind == "volume" else frame, packed
+
+    def metadata(self, number: int) -> Any:
+        """The segment of a lesion without its mask (name, colour, tags), a copy; None where there is no such lesion."""
+        for segmentation in self._segmentations():
+            segment = segmentation.GetSegment(segment_id_of(number))
+            if segment is not None:
+                copy = slicer.vtkSegment()
+                copy.DeepCopyMetadata(segment)
+                return copy
+        return None
+
+    def put_back_lesion(self, number: int, metadata: Any) -> None:
+        """Give a lesion that was removed its segment again in every frame, empty, as `metadata` described it."""
+        for segmentation in self._segmentations():
+            if segmentation.GetSegment(segment_id_of(number)) is None:
+                _add_segment(segmentation, number, metadata)
+
+    def adopt(self, frame: int, segment_id: str, number: int, tracking_uid: str) -> None:
+        """Make a segment that the reader added in Segment Editor the lesion `number`, with its mask in `frame`."""
+        segmentation = self.segmentation(frame)
+        if segmentation.GetSegment(segment_id) is None:
+            raise UsageError(_("That segment is gone; add it again."))
+        lattice = self._lattice(segmentation, frame)
+        mask = read_mask(segmentation, segment_id, self._shape, lattice)
+        self.add_lesion(number, tracking_uid, origin="manual")
+        write_mask(self._node(frame), segment_id_of(number), mask, lattice)
+        segmentation.RemoveSegment(segment_id)
+
     def origin(self, number: int, frame: int) -> Origin | None:
         """Who drew the lesion in a frame; None where it has no segment there."""
         import vtk
@@ -325,13 +365,9 @@ class CaseSegmentation:
 
     def _restored(self, segmentation: Any, number: int) -> Any:
         """The segment of a lesion in a frame that lost it, made anew after that of another frame."""
-        for other in self._segmentations():
-            model = other.GetSegment(segment_id_of(number))
-            if model is not None:
-                segment = slicer.vtkSegment()
-                segment.DeepCopyMetadata(model)
-                segmentation.AddSegment(segment, segment_id_of(number))
-                return segmentation.GetSegment(segment_id_of(number))
+        metadata = self.metadata(number)
+        if metadata is not None:
+            return _add_segment(segmentation, number, metadata)
         raise UsageError(_("There is no lesion {number}; add it first.").format(number=number))
 
     def _mark(self) -> None:
@@ -360,6 +396,17 @@ def _empty_node(volume: Any, name: str) -> Any:
     return node
 
 
+def _add_segment(segmentation: Any, number: int, metadata: Any) -> Any:
+    """Empty segment of a lesion; made by AddEmptySegment, which lets it share a labelmap with the others."""
+    segment_id = segment_id_of(number)
+    segmentation.AddEmptySegment(segment_id, metadata.GetName(), metadata.GetColor())
+    segment = segmentation.GetSegment(segment_id)
+    label = segment.GetLabelValue()
+    segment.DeepCopyMetadata(metadata)
+    segment.SetLabelValue(label)
+    return segment
+
+
 def _follow(browser: Any, sequence: Any) -> Any:
     """Let a sequence follow the browser, edits of the frame shown going into it at once; returns its proxy."""
     if not browser.IsSynchronizedSequenceNode(sequence, True):
@@ -368,4 +415,6 @@ def _follow(browser: Any, sequence: Any) -> Any:
     browser.SetPlayback(sequence, True)
     browser.SetOverwriteProxyName(sequence, False)
     browser.SetSaveChanges(sequence, True)
+    # After a scene was opened the proxy holds what was saved of it, not the item of the sequence.
+    browser.Modified()
     return browser.GetProxyNode(sequence)

@@ -186,11 +186,18 @@ def _resampled(labelmap: Any, shape: Shape, lattice: np.ndarray) -> Any:
 
 def _box(mask: np.ndarray) -> Window | None:
     """Smallest window that holds all of the mask; None where it is empty."""
-    found = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        where = np.flatnonzero(mask.any(axis=others))
-        if where.size == 0:
-            return None
-        found.append(slice(int(where[0]), int(where[-1]) + 1))
-    return found[0], found[1], found[2]
+    rows = mask.any(axis=2)
+    planes = _ends(rows.any(axis=1))
+    if planes is None:
+        return None
+    high = _ends(rows[planes].any(axis=0))
+    assert high is not None
+    wide = _ends(mask[planes, high].any(axis=(0, 1)))
+    assert wide is not None
+    return planes, high, wide
+
+
+def _ends(some: np.ndarray) -> slice | None:
+    """From the first to the last True; None where there is none."""
+    where = np.flatnonzero(some)
+    return slice(int(where[0]), int(where[-1]) + 1) if where.size else None

@@ -180,10 +180,7 @@ class UltrasoundSource:
         """Frame that the views show, from 0; of a 3D volume the k slice of the Red view."""
         if self.frame_count == 1:
             return 0
-        if self.browser is not None:
-            shown = int(self.browser.GetSelectedItemNumber())
-        else:
-            shown = shown_slice(self.volume)
+        shown = int(self.browser.GetSelectedItemNumber()) if self.browser is not None else shown_slice(self.volume)
         return min(max(shown, 0), self.frame_count - 1)
 
     def show_frame(self, index: int) -> None:

@@ -1,5 +1,6 @@
 """Clips that this project's own readers open, put into the scene as Slicer would: volume, or sequence with browser."""
 
+import itertools
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,7 @@ def _time_indices(clip: Clip) -> list[str] | None:
     if clip.times_ms is None:
         return None
     seconds = [round(time / 1000, 3) for time in clip.times_ms]
-    apart = all(late - early > _NUMERIC_TOLERANCE for early, late in zip(seconds, seconds[1:], strict=False))
+    apart = all(late - early > _NUMERIC_TOLERANCE for early, late in itertools.pairwise(seconds))
     return [f"{time:.3f}" for time in seconds] if apart else None
 
 
