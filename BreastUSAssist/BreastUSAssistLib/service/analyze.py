@@ -4,21 +4,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
 
 import numpy as np
 
 from .. import __version__
 from ..birads.analysis import Analysis, AnalysisSettings, FrameResult, Gate, ModelUsed, Source, Spacing, mask_name
-from ..birads.describe import describe_lesion
-from ..birads.lesion import Lesion, Measurements
+from ..birads.lesion import Lesion, Measurements, VolumeAxes
 from ..birads.lexicon import Lexicon
 from ..birads.measurements import measure
 from ..birads.opinion import LesionOpinion
-from ..birads.reader_measures import reader_measures
-from ..birads.risk import judge
-from ..errors import UsageError
-from ..model.calibration import Calibration
+from ..birads.volume_axes import measure_volume
 from ..model.prediction import FramePrediction
 from ..model.predictor import LARGEST_BATCH, Predictor
 from ..ultrasound.frame import Box, Clip, UltrasoundFrame
@@ -26,8 +21,9 @@ from ..ultrasound.frame_order import frame_order_gates
 from ..ultrasound.gates import InputGate, check_frame
 from ..ultrasound.tissue import tissue_box
 from .familiarity_gate import UNFAMILIAR, familiarity_gates
+from .lesion_description import LesionReader, OutlinedLesion, check_settings, described, opinions_of
 from .outline_band import LEVELS, Levels, measure_band
-from .tracking import Track, label_images, link_lesions, overlap
+from .tracking import Track, label_images, link_lesions, overlap, rules_for
 
 STRAY_SHARE = 0.1
 """Share of a clip's frames from which a warning of unfamiliar images is passed on."""
@@ -38,25 +34,6 @@ Progress = Callable[[int, int], None]
 """Called with the number of frames done and of all frames."""
 Attend = Callable[[], None]
 """Called between steps of about a tenth of a second; may raise to stop the analysis."""
-
-
-class LesionReader(Protocol):
-    """A loaded reader network; model.lesion_reader.LesionReader is one."""
-
-    @property
-    def calibration(self) -> Calibration | None:
-        """What its log-odds mean; None where its bundle does not say."""
-
-    @property
-    def bundle(self) -> Any:
-        """Name, version and SHA-256, as for `model_used`."""
-
-    @property
-    def backend(self) -> Any:
-        """Name, precision and device, as for `model_used`."""
-
-    def read(self, grey: np.ndarray, masks: Sequence[np.ndarray], measures: np.ndarray) -> Sequence[LesionOpinion]:
-        """Read lesions of one frame: uint8 (rows, columns), bool masks of its size, float32 (lesions, measures)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +95,8 @@ def analyze_clip(
 
     A frame that a gate stops is not outlined, unless the settings ignore gates; its gates are told either way. With a
     `reader` each lesion is read in its key frame, and probability and descriptors are the reader's; without one they
-    are the predictor's and those of the rules. Frames are drafted `at_once` together: on a CPU one is as quick as eight.
+    are the predictor's and those of the rules. `at_once` frames are drafted together; on a CPU one is as quick as
+    eight.
 
     Raises:
         InputError: a frame cannot be decoded; the message names the file.
@@ -128,7 +106,8 @@ def analyze_clip(
     check_settings(settings, reader)
     watch = Stopwatch(clock)
     drafted, probability = _draft_frames(clip, predictor, settings.ignore_gates, at_once, watch, progress, attend)
-    tracks = link_lesions([frame.prediction.lesions if frame.prediction else () for frame in drafted])
+    outlines = [frame.prediction.lesions if frame.prediction else () for frame in drafted]
+    tracks = link_lesions(outlines, rules_for(clip.kind, clip.slice_mm))
     watch.lap("link")
     shown = sorted({track.key for track in tracks}) or [len(drafted) // 2]
     key_frames = {index + 1: clip.frame(index) for index in shown}
@@ -147,7 +126,7 @@ def analyze_clip(
     attend()
     opinions = _opinions(tracks, measured, key_frames, reader)
     watch.lap("read")
-    case = _Case(predictor, reader, lexicon, settings, drafted, key_frames, probability)
+    case = _Case(clip, predictor, reader, lexicon, settings, drafted, key_frames, probability)
     lesions = tuple(
         _lesion(number, track, measured[number - 1], opinions[number - 1], case, new_uid())
         for number, track in enumerate(tracks, start=1)
@@ -168,19 +147,6 @@ def analyze_clip(
         timings_ms={step: round(spent, 1) for step, spent in watch.spent.items()},
     )
     return CaseResult(analysis, labels, probability, key_frames, predictor.settings.band)
-
-
-def check_settings(settings: AnalysisSettings, reader: LesionReader | None) -> None:
-    """Refuse settings that would have no effect: better no result than one that only seems to heed them.
-
-    Raises:
-        UsageError: a prevalence or clinical parameters without a reader whose calibration takes them.
-    """
-    calibration = reader.calibration if reader is not None else None
-    if settings.prevalence is not None and calibration is None:
-        raise UsageError("A site prevalence needs a reader model with a calibration; leave --prevalence out.")
-    if settings.clinical is not None and (calibration is None or calibration.clinical is None):
-        raise UsageError("Clinical parameters need a reader model that takes them; leave --clinical out.")
 
 
 def _look_closer(
@@ -285,6 +251,7 @@ def _merged(by_frame: list[tuple[Gate, ...]]) -> tuple[Gate, ...]:
 class _Case:
     """What every lesion of a case is described with."""
 
+    clip: Clip
     predictor: Predictor
     reader: LesionReader | None
     lexicon: Lexicon
@@ -302,13 +269,10 @@ def _opinions(
 ) -> list[LesionOpinion | None]:
     """The reader's opinion of each lesion, those of one key frame read together."""
     opinions: list[LesionOpinion | None] = [None] * len(tracks)
-    if reader is None:
-        return opinions
     for key in sorted({track.key for track in tracks}):
         of_frame = [index for index, track in enumerate(tracks) if track.key == key]
         masks = [tracks[index].masks[key].pixels for index in of_frame]
-        measures = np.stack([reader_measures(measured[index]) for index in of_frame])
-        answers = reader.read(key_frames[key + 1].grey, masks, measures)
+        answers = opinions_of(key_frames[key + 1], masks, [measured[index] for index in of_frame], reader)
         for index, opinion in zip(of_frame, answers, strict=True):
             opinions[index] = opinion
     return opinions
@@ -323,36 +287,36 @@ def _lesion(
     tracking_uid: str,
 ) -> Lesion:
     key, mask = case.drafted[track.key], track.masks[track.key]
-    risk = None
-    if opinion is not None and case.reader is not None:
-        risk = judge(
-            opinion.malignant_log_odds,
-            opinion.category,
-            case.reader.calibration,
-            clinical=case.settings.clinical,
-            prevalence=case.settings.prevalence,
-            outline_probability=mask.malignant,
-        )
-    lesion = describe_lesion(
-        number,
-        mask,
-        case.key_frames[track.key + 1],
-        tuple(sorted(index + 1 for index in track.masks)),
-        mask.malignant,
-        case.lexicon,
-        calibrated=bool(case.predictor.settings.calibrated_on),
-        stop=[gate.message for gate in key.gates if gate.severity == "stop"],
+    outlined = OutlinedLesion(
+        number=number,
+        mask=mask,
+        frame=case.key_frames[track.key + 1],
         tissue=key.tissue,
         key_frame=track.key + 1,
+        frames=tuple(sorted(index + 1 for index in track.masks)),
         tracking_uid=tracking_uid,
         measurements=measurements,
-        opinion=opinion,
-        risk=risk,
+        stop=tuple(gate.message for gate in key.gates if gate.severity == "stop"),
     )
+    calibrated = bool(case.predictor.settings.calibrated_on)
+    lesion = described(outlined, opinion, case.reader, case.lexicon, case.settings, calibrated=calibrated)
     band = measure_band(case.probability[track.key], mask.pixels, case.predictor.settings.band)
     return lesion.model_copy(
-        update={"outline_band_px": band.half_width_px, "outline_uncertain_share": band.uncertain_share}
+        update={
+            "outline_band_px": band.half_width_px,
+            "outline_uncertain_share": band.uncertain_share,
+            "volume_axes": _volume_axes(track, case),
+        }
     )
+
+
+def _volume_axes(track: Track, case: _Case) -> VolumeAxes | None:
+    """Three axes of a lesion in a volume, with the spacing at its key frame; None for any other clip."""
+    if case.clip.kind != "volume":
+        return None
+    spacing = case.key_frames[track.key + 1].spacing_in(track.masks[track.key].box)
+    masks = {index + 1: mask.pixels for index, mask in track.masks.items()}
+    return measure_volume(masks, spacing, case.clip.slice_mm)
 
 
 def _source(clip: Clip, frame: UltrasoundFrame) -> Source:

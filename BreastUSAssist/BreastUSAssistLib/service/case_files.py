@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..birads.analysis import Analysis
 from ..birads.findings import write_findings_csv
 from ..dicom.provenance import laterality
 from ..dicom.segmentation import write_segmentation
@@ -22,6 +23,11 @@ from .analysis_file import write_analysis
 from .analyze import CaseResult
 from .report import KeyPicture, write_report
 
+FORMATS = ("analysis.json", "findings.csv", "masks", "seg.nrrd", "report.html", "seg.dcm", "sr.dcm")
+"""Files of a case, and the folder of its masks."""
+NOT_DICOM = tuple(name for name in FORMATS if not name.endswith(".dcm"))
+"""Those that any source allows."""
+
 
 @dataclass(frozen=True)
 class WrittenCase:
@@ -30,6 +36,21 @@ class WrittenCase:
     folder: Path
     notes: tuple[str, ...] = ()
     """One sentence for each file that the source does not allow."""
+
+
+@dataclass(frozen=True, eq=False)
+class CaseMaterial:
+    """What the files of a case are made from."""
+
+    clip: Clip
+    analysis: Analysis
+    labels: np.ndarray
+    """Label images uint8 (frames, rows, columns) of all frames of the clip: 0 background, n lesion number n."""
+    pictures: Sequence[KeyPicture]
+    created: datetime
+    """Of the DICOM objects."""
+    probability: np.ndarray | None = None
+    """Foreground probability in 1/255, uint8 like the labels, for a fractional seg.dcm; None for a binary one."""
 
 
 def write_case(
@@ -43,23 +64,52 @@ def write_case(
     Raises:
         OutputError: the folder cannot be written; nothing half-written is left.
     """
+    probability = result.probability if fractional else None
+    material = CaseMaterial(clip, result.analysis, result.labels, key_pictures(result), created, probability)
     with folder_written_whole(out / clip.name) as folder:
-        _write_masks(folder, result)
-        write_analysis(folder / "analysis.json", result.analysis)
-        write_findings_csv(folder / "findings.csv", result.analysis)
-        _write_slicer_segmentation(folder / "seg.nrrd", clip, result)
-        notes = []
-        write_report(folder / "report.html", result.analysis, key_pictures(result))
-        if clip.headers:
-            try:
-                _write_dicom(folder, clip, result, created, fractional)
-            except UsageError as error:
-                notes.append(f"{clip.name}: not all DICOM files were written. {error}")
+        notes = write_files(folder, material, FORMATS if clip.headers else NOT_DICOM)
     return WrittenCase(out / clip.name, tuple(notes))
 
 
+def write_files(
+    folder: Path, case: CaseMaterial, formats: Iterable[str], attend: Callable[[], None] = lambda: None
+) -> list[str]:
+    """Write the chosen `formats` of a case into `folder`, which exists; one sentence for each that the source forbids.
+
+    `attend` is called between two files; it may raise to stop.
+
+    Raises:
+        UsageError: there is no such format.
+        OutputError: a file cannot be written.
+    """
+    writers: dict[str, Callable[[Path, CaseMaterial], None]] = {
+        "masks": _write_masks,
+        "analysis.json": lambda path, case: write_analysis(path, case.analysis),
+        "findings.csv": lambda path, case: write_findings_csv(path, case.analysis),
+        "seg.nrrd": _write_slicer_segmentation,
+        "report.html": lambda path, case: write_report(path, case.analysis, case.pictures),
+        "seg.dcm": _write_segmentation,
+        "sr.dcm": _write_structured_report,
+    }
+    wanted = set(formats)
+    if unknown := sorted(wanted - set(writers)):
+        raise UsageError(f"There is no format {unknown[0]}; choose among {', '.join(writers)}.")
+    notes = []
+    for name, write in writers.items():
+        if name not in wanted:
+            continue
+        attend()
+        try:
+            write(folder / name, case)
+        except UsageError as error:
+            if not name.endswith(".dcm"):
+                raise
+            notes.append(f"{case.clip.name}: {name} was not written. {error}")
+    return notes
+
+
 @contextmanager
-def folder_written_whole(target: Path) -> Iterator[Path]:
+def folder_written_whole(target: Path, advice: str = "choose another --out") -> Iterator[Path]:
     """Yield a new folder beside `target` that takes its place at the end, or vanishes on any failure.
 
     Raises:
@@ -76,7 +126,7 @@ def folder_written_whole(target: Path) -> Iterator[Path]:
         # A file's own OutputError names a temporary path that means nothing to the reader.
         cause = error.__cause__ if isinstance(error, OutputError) else error
         reason = getattr(cause, "strerror", None) or type(cause).__name__
-        raise OutputError(f"{target} could not be written ({reason}); free space or choose another --out.") from error
+        raise OutputError(f"{target} could not be written ({reason}); free space or {advice}.") from error
     finally:
         if beside is not None:
             shutil.rmtree(beside, ignore_errors=True)
@@ -113,38 +163,39 @@ def key_pictures(result: CaseResult) -> list[KeyPicture]:
     return pictures
 
 
-def _write_masks(folder: Path, result: CaseResult) -> None:
-    (folder / "masks").mkdir()
-    for frame, labels in zip(result.analysis.frames, result.labels, strict=True):
-        Image.fromarray(labels).save(folder / frame.mask, optimize=False)
+def _write_masks(path: Path, case: CaseMaterial) -> None:
+    path.mkdir()
+    for frame, labels in zip(case.analysis.frames, case.labels, strict=True):
+        Image.fromarray(labels).save(path.parent / frame.mask, optimize=False)
 
 
-def _write_slicer_segmentation(path: Path, clip: Clip, result: CaseResult) -> None:
-    analysis = result.analysis
-    spacing = analysis.source.spacing
+def _write_slicer_segmentation(path: Path, case: CaseMaterial) -> None:
+    spacing = case.analysis.source.spacing
     write_slicer_segmentation(
         path,
-        result.labels,
-        analysis.lesions,
-        (spacing.row_mm, spacing.column_mm, clip.slice_mm or 1.0) if spacing else None,
-        clip.kind,
-        side=laterality(clip.headers),
-        algorithm=analysis.model.name,
+        case.labels,
+        case.analysis.lesions,
+        (spacing.row_mm, spacing.column_mm, case.clip.slice_mm or 1.0) if spacing else None,
+        case.clip.kind,
+        side=laterality(case.clip.headers),
+        algorithm=case.analysis.model.name,
     )
 
 
-def _write_dicom(folder: Path, clip: Clip, result: CaseResult, created: datetime, fractional: bool) -> None:
-    analysis = result.analysis
-    if analysis.lesions:
-        probability = result.probability.astype(np.float32) / 255 if fractional else None
-        write_segmentation(
-            folder / "seg.dcm",
-            clip.headers,
-            result.labels,
-            analysis.lesions,
-            analysis.model,
-            probability=probability,
-            fractional=fractional,
-            created=created,
-        )
-    write_structured_report(folder / "sr.dcm", clip.headers, analysis, result.labels, created=created)
+def _write_segmentation(path: Path, case: CaseMaterial) -> None:
+    if not case.analysis.lesions:
+        return
+    write_segmentation(
+        path,
+        case.clip.headers,
+        case.labels,
+        case.analysis.lesions,
+        case.analysis.model,
+        probability=None if case.probability is None else case.probability.astype(np.float32) / 255,
+        fractional=case.probability is not None,
+        created=case.created,
+    )
+
+
+def _write_structured_report(path: Path, case: CaseMaterial) -> None:
+    write_structured_report(path, case.clip.headers, case.analysis, case.labels, created=case.created)

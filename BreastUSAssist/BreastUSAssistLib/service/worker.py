@@ -115,13 +115,17 @@ class Worker:
     def _answer(self, call: Call) -> None:
         """Do one request and send what came of it."""
         self._at_work.append(call.id)
-        started = time.perf_counter()
+        counted_from = started = time.perf_counter()
 
         def progress(done: int, total: int, message: str) -> None:
-            elapsed = (time.perf_counter() - started) * 1000
-            result = {"elapsed_ms": round(elapsed, 1)}
+            nonlocal counted_from
+            now = time.perf_counter()
+            result = {"elapsed_ms": round((now - started) * 1000, 1)}
             if done:
-                result["left_ms"] = round(elapsed / done * (total - done), 1)
+                result["left_ms"] = round((now - counted_from) * 1000 / done * (total - done), 1)
+            else:
+                # What is left is judged by the frames alone, not by the loading before them.
+                counted_from = now
             self._tell(WorkerEvent("progress", call.id, done, total, result, message))
 
         try:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
@@ -11,7 +12,7 @@ from .worker_models import ModelChoice
 from .worker_protocol import exchange_error, new_path, write_array
 
 if TYPE_CHECKING:
-    from ..birads.analysis import Analysis, AnalysisSettings
+    from ..birads.analysis import AnalysisSettings
     from .worker_requests import Attend, Progress, Worksite
 
 LEXICON = "birads-us-2013"
@@ -38,6 +39,7 @@ def analyze(arguments: Mapping[str, Any], site: "Worksite", progress: "Progress"
     from ..birads.lexicon import load_lexicon
     from ..model.predictor import LARGEST_BATCH
     from .analyze import analyze_clip
+    from .frame_range import analysis_in_whole
 
     started = time.perf_counter()
     handed = WorkerClip.from_json(arguments.get("clip") or {})
@@ -47,6 +49,7 @@ def analyze(arguments: Mapping[str, Any], site: "Worksite", progress: "Progress"
     site.models.notice = said.append
     progress(0, len(clip), "loading the models")
     predictor, reader = site.models.predictor(choice), site.models.reader(choice)
+    progress(0, len(clip), "looking at the frames")
     result = analyze_clip(
         clip,
         predictor,
@@ -59,7 +62,10 @@ def analyze(arguments: Mapping[str, Any], site: "Worksite", progress: "Progress"
         attend=attend,
         at_once=1 if predictor.backend.device == "cpu" else LARGEST_BATCH,
     )
-    analysis = in_whole_clip(result.analysis, handed)
+    analysis = result.analysis
+    if handed.is_part:
+        whole = replace(clip, headers=handed.all_headers())
+        analysis = analysis_in_whole(analysis, handed.first_frame, handed.whole_count, whole)
     path = new_path(site.exchange, "analysis", ".json")
     try:
         path.write_text(json.dumps(analysis.model_dump(mode="json")), "utf-8")
@@ -85,39 +91,3 @@ def settings_of(content: Any) -> "AnalysisSettings":
     except ValidationError as error:
         wrong = ", ".join(sorted({".".join(map(str, one["loc"])) for one in error.errors()}))
         raise InputError(f"The settings do not fit ({wrong}); check prevalence and clinical parameters.") from error
-
-
-def in_whole_clip(analysis: "Analysis", handed: WorkerClip) -> "Analysis":
-    """The analysis of a part of a clip with the frame numbers of the whole clip."""
-    if not handed.is_part:
-        return analysis
-    from .analyze import mask_name
-
-    by, count = handed.first_frame - 1, handed.whole_count
-    numbers = tuple(frame.frame_number + by for frame in analysis.frames)
-
-    def moved(frames: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(number + by for number in frames)
-
-    return analysis.model_copy(
-        update={
-            "source": analysis.source.model_copy(update={"frame_count": count}),
-            # No frames stands for all frames of the clip, and these are not all.
-            "gates": tuple(
-                gate.model_copy(update={"frames": moved(gate.frames) or numbers}) for gate in analysis.gates
-            ),
-            "frames": tuple(
-                frame.model_copy(
-                    update={
-                        "frame_number": frame.frame_number + by,
-                        "mask": mask_name(analysis.case, frame.frame_number + by, count),
-                    }
-                )
-                for frame in analysis.frames
-            ),
-            "lesions": tuple(
-                lesion.model_copy(update={"key_frame": lesion.key_frame + by, "frames": moved(lesion.frames)})
-                for lesion in analysis.lesions
-            ),
-        }
-    )

@@ -99,6 +99,10 @@ class WorkerClient:
         self._exchange: Path | None = None
         self._cleanup: weakref.finalize | None = None
         self._dying: list[subprocess.Popen[bytes]] = []
+        self._leftover: set[Path] = set()
+        """Files of requests that were answered, to be removed."""
+        self._latest: list[Path] = []
+        """Files of the latest analysis, kept until the next one is asked for."""
 
     @property
     def busy(self) -> bool:
@@ -125,10 +129,11 @@ class WorkerClient:
         return self._exchange
 
     def request(self, do: str, arguments: dict[str, Any], on_event: OnEvent) -> int:
-        """Ask for something; the answer comes through `poll`. See service.worker for the requests.
+        """Ask for something; the answer comes through `poll`. See service.worker_requests for the requests.
 
         Nothing is raised: what cannot be asked (a second "analyze" while one runs, a child that does not start) is
-        answered with an "error".
+        answered with an "error". Files in the exchange folder that `arguments` name are removed once the request is
+        answered; those of an "analyze" result stay until the next one is asked for, unless `take_array` took them.
         """
         self._last_id += 1
         number = self._last_id
@@ -137,6 +142,9 @@ class WorkerClient:
             self._events.append((on_event, WorkerEvent("error", number, message=sentence)))
             return number
         pending = _Pending(Call(number, do, arguments), on_event)
+        if do == "analyze":
+            self._leftover.update(self._latest)
+            self._latest.clear()
         try:
             child = self._child or self._start()
             child.outgoing += call_line(pending.call)
@@ -175,6 +183,7 @@ class WorkerClient:
                 self._fail(ending_sentence(child.process.returncode, bytes(child.stderr)))
         self._end_if_overdue()
         self._dying = [process for process in self._dying if process.poll() is None]
+        self._remove_leftover()
         while self._events:
             on_event, event = self._events.popleft()
             on_event(event)
@@ -198,6 +207,8 @@ class WorkerClient:
         self._dying.clear()
         if self._cleanup is not None:
             self._cleanup()
+        self._leftover.clear()
+        self._latest.clear()
         self._exchange = None
 
     def _start(self) -> _Child:
@@ -268,7 +279,9 @@ class WorkerClient:
             if pending.cancelled_at is None:
                 self._events.append((pending.on_event, event))
             return
-        del self._pending[event.request]
+        self._forget(pending)
+        if pending.call.do == "analyze":
+            self._latest = self._files_in(event.result)
         if pending.cancelled_at is not None:
             # Finished in the same moment: who cancelled is told what he asked for.
             event = WorkerEvent("cancelled", event.request)
@@ -290,7 +303,7 @@ class WorkerClient:
         self._drop_child()
         for pending in list(self._pending.values()):
             if pending.cancelled_at is not None:
-                del self._pending[pending.call.id]
+                self._forget(pending)
                 self._events.append((pending.on_event, WorkerEvent("cancelled", pending.call.id)))
         if not self._pending:
             return
@@ -305,12 +318,30 @@ class WorkerClient:
     def _fail(self, sentence: str) -> None:
         """End the child and answer everything that waits; what was to be cancelled is cancelled now."""
         self._drop_child()
-        for number, pending in self._pending.items():
+        for number, pending in list(self._pending.items()):
+            self._forget(pending)
             event = WorkerEvent("error", number, message=sentence)
             if pending.cancelled_at is not None:
                 event = WorkerEvent("cancelled", number)
             self._events.append((pending.on_event, event))
-        self._pending.clear()
+
+    def _forget(self, pending: _Pending) -> None:
+        """Take an answered request off the list, and its files with it."""
+        del self._pending[pending.call.id]
+        self._leftover.update(self._files_in(pending.call.arguments))
+
+    def _files_in(self, content: Mapping[str, Any]) -> list[Path]:
+        """Paths in the exchange folder that a request or a result names."""
+        values = [*content.values(), *(content["clip"].values() if isinstance(content.get("clip"), Mapping) else ())]
+        folder = str(self._exchange) + os.sep
+        return [Path(value) for value in values if isinstance(value, str) and value.startswith(folder)]
+
+    def _remove_leftover(self) -> None:
+        """Windows keeps a file while the child still has it open, so what cannot be removed now is tried again."""
+        for path in list(self._leftover):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+                self._leftover.discard(path)
 
     def _drop_child(self, seconds: float = 0) -> None:
         """Close the child's pipes, upon which it ends by itself, wait that long for it, and kill it."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import __version__
-from ..errors import BreastUSAssistError, OutputError
+from ..errors import BreastUSAssistError, InputError, OutputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,8 +156,23 @@ def new_path(folder: Path, name: str, suffix: str) -> Path:
     return Path(folder) / f"{name}-{uuid.uuid4().hex[:12]}{suffix}"
 
 
-def take_array(path: str | os.PathLike[str], *, mapped: bool = False) -> "np.ndarray":
-    """Read an array of a result and remove its file; `mapped` leaves the file and reads frames as they are used.
+def read_array(path: object) -> "np.ndarray":
+    """Read an array that a request names.
+
+    Raises:
+        InputError: no path is given, or the file is gone or damaged.
+    """
+    import numpy as np
+
+    try:
+        array: np.ndarray = np.load(str(path), allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError("An image handed to the analysis program is gone or damaged; try again.") from error
+    return array
+
+
+def take_array(path: str | os.PathLike[str]) -> "np.ndarray":
+    """Read an array of a result and remove its file.
 
     Raises:
         OutputError: the file is gone or damaged.
@@ -165,9 +180,8 @@ def take_array(path: str | os.PathLike[str], *, mapped: bool = False) -> "np.nda
     import numpy as np
 
     try:
-        array: np.ndarray = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-        if not mapped:
-            Path(path).unlink(missing_ok=True)
+        array: np.ndarray = np.load(path, allow_pickle=False)
+        Path(path).unlink(missing_ok=True)
     except (OSError, ValueError, EOFError) as error:
         raise OutputError("A result of the analysis program is gone or damaged; run it again.") from error
     return array

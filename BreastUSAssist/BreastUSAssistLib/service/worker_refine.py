@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from .worker_models import ModelChoice
-from .worker_protocol import take_array, write_array
+from .worker_protocol import read_array, write_array
 
 if TYPE_CHECKING:
     from ..model.prompt import Prompt
@@ -35,7 +35,7 @@ def open_frame(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]
     """Begin to correct a frame, and let the encoder run ahead so that the first click is answered at once.
 
     Args:
-        arguments: `frame` path of a .npy file, uint8 (rows, columns[, 3]), which is taken over; `tissue` box of the
+        arguments: `frame` path of a .npy file, uint8 (rows, columns[, 3]), `tissue` box of the
             tissue, or None to find it; `labels` path of the frame's label image, uint8 (rows, columns), or None: its
             lesions are run ahead for too; `model`, `backend`, `device` as for "analyze".
         site: of this process.
@@ -46,8 +46,8 @@ def open_frame(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]
     from ..model.prompt import Prompt
 
     started = time.perf_counter()
-    grey, tissue = _grey_and_tissue(take_array(arguments["frame"]), arguments.get("tissue"))
-    labels = take_array(arguments["labels"]) if arguments.get("labels") else None
+    grey, tissue = _grey_and_tissue(read_array(arguments["frame"]), arguments.get("tissue"))
+    labels = read_array(arguments["labels"]) if arguments.get("labels") else None
     digest = hashlib.sha256(repr(grey.shape).encode() + grey.tobytes()).hexdigest()[:32]
     key = "-".join([digest, *map(str, tissue)])
     _keep(site.exchange, key, grey)
@@ -124,7 +124,7 @@ def _prompt(arguments: Mapping[str, Any]) -> "Prompt":
             tuple(points(line) for line in arguments.get("positive_scribbles") or ()),
             tuple(points(line) for line in arguments.get("negative_scribbles") or ()),
             None if box is None else (int(box[0]), int(box[1]), int(box[2]), int(box[3])),
-            take_array(arguments["mask"]).astype(bool) if arguments.get("mask") else None,
+            read_array(arguments["mask"]).astype(bool) if arguments.get("mask") else None,
         )
     except (TypeError, ValueError, IndexError) as error:
         raise InputError("The marks were not understood; clear them and mark again.") from error

@@ -10,6 +10,7 @@ from .worker_models import LoadedModels
 from .worker_protocol import ProtocolError
 
 if TYPE_CHECKING:
+    from .worker_describe import Drafts
     from .worker_refine import Sessions
 
 SHORT = frozenset({"open_frame", "refine", "describe"})
@@ -29,6 +30,8 @@ class Worksite:
     models: LoadedModels = field(default_factory=LoadedModels)
     sessions: "Sessions" = field(default_factory=OrderedDict)
     """Frames under correction."""
+    drafts: "Drafts" = field(default_factory=OrderedDict)
+    """What the outline network said of frames that were described."""
 
 
 def perform(
