@@ -1,0 +1,121 @@
+"""What a caller hands to the store, and how it becomes a record and blobs that name no patient."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..birads.analysis import Analysis, Spacing
+from ..birads.reading import Reading
+from ..errors import InputError
+from .blobs import BlobFolder, Content
+from .image_identity import canonical_pixels
+from .masks import MaskStack
+from .pixel_content import frame_to_bytes
+from .record import ImageIdentity, LabelRecord, ModelReference, RecordKind, Run
+from .record_text import finite_json
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class NewLabel:
+    """A label to be stored."""
+
+    kind: RecordKind
+    image: ImageIdentity
+    result: MaskStack | None = None
+    """Masks as the reader left them."""
+    reading: Reading | None = None
+    """Its reader, decision, reason, time and tools become those of the record."""
+    runs: Sequence[tuple[Analysis, MaskStack | None]] = ()
+    """The AI's drafts, in the order of the runs, unchanged."""
+    frames: "Mapping[int, np.ndarray]" = field(default_factory=dict)
+    """Frames to keep for training, by 1-based number; uint8, (rows, columns[, 3]). Those of earlier versions stay."""
+    spacing: Spacing | None = None
+    """None: that of the last run."""
+    patient: str | None = None
+    """Whatever tells patients apart, such as the patient ID; a pseudonym of it is stored, never itself."""
+    parent: int | None = None
+    """Version that the reader started from; None: the latest."""
+
+
+def check_fits(label: NewLabel) -> None:
+    """Raises InputError: masks or frames of another size than the image, or a rejected label without a reason."""
+    shape = (label.image.frame_count, label.image.rows, label.image.columns)
+    for stack in (label.result, *(masks for _, masks in label.runs)):
+        if stack is not None and stack.shape != shape:
+            raise InputError(f"Masks of {stack.shape} do not fit an image of {shape}; give those of the same image.")
+    for number, frame in label.frames.items():
+        if not 1 <= number <= shape[0] or frame.shape[:2] != shape[1:]:
+            raise InputError(
+                f"Frame {number} of {frame.shape} does not fit an image of {shape}; give those of the same image."
+            )
+
+
+def store_blobs(label: NewLabel, case: str, blobs: BlobFolder, kept_frames: Mapping[int, str]) -> LabelRecord:
+    """Write the blobs of a label; return its record as version 1, still without its place in the history.
+
+    `kept_frames` are the addresses of frames that an earlier version has.
+
+    Raises:
+        InputError: a frame that cannot be stored.
+        OutputError: the blobs could not be written.
+    """
+    contents = [Content(analysis_content(analysis, case)) for analysis, _ in label.runs]
+    stacks = [*(masks for _, masks in label.runs), label.result]
+    contents += [Content(stack.to_bytes()) for stack in stacks if stack is not None]
+    contents += [_frame_content(frame) for frame in label.frames.values()]
+    written = iter(blobs.put(contents))
+    analyses = [next(written) for _ in label.runs]
+    masks = [None if stack is None else next(written) for stack in stacks]
+    frames = {**kept_frames, **{number: next(written) for number in label.frames}}
+    listed = None
+    if frames:
+        text = json.dumps({str(number): frames[number] for number in sorted(frames)}, separators=(",", ":"))
+        (listed,) = blobs.put([Content(text.encode())])
+    reading = None if label.reading is None else label.reading.model_copy(update={"case": case})
+    return LabelRecord(
+        case=case,
+        version=1,
+        kind=label.kind,
+        created="",
+        software="",
+        image=label.image,
+        spacing=label.spacing or next((run.source.spacing for run, _ in reversed(label.runs)), None),
+        runs=tuple(Run(analysis=one, masks=draft) for one, draft in zip(analyses, masks, strict=False)),
+        result=masks[-1],
+        frames=listed,
+        reading=reading,
+        models=_models(label.runs),
+        **_said(reading),
+    )
+
+
+def analysis_content(analysis: Analysis, case: str) -> bytes:
+    """An analysis as it is stored: without names of files, which may hold a patient's, and under the pseudonym."""
+    source = analysis.source.model_copy(update={"files": ()})
+    return finite_json(analysis.model_copy(update={"case": case, "source": source}).model_dump(), "The analysis")
+
+
+def _frame_content(frame: "np.ndarray") -> Content:
+    return Content(frame_to_bytes(frame), stride=1 if canonical_pixels(frame).ndim == 2 else 3)
+
+
+def _said(reading: Reading | None) -> dict[str, object]:
+    if reading is None:
+        return {}
+    tools = dict.fromkeys(tool for lesion in reading.lesions for tool in lesion.tools)
+    return {
+        "decision": reading.decision,
+        "reason": reading.reason,
+        "reader": reading.reader,
+        "seconds_spent": reading.seconds_spent,
+        "tools": tuple(tools),
+    }
+
+
+def _models(runs: Sequence[tuple[Analysis, MaskStack | None]]) -> tuple[ModelReference, ...]:
+    used = [model for analysis, _ in runs for model in (analysis.models or (analysis.model,))]
+    return tuple(dict.fromkeys(ModelReference(name=m.name, version=m.version, sha256=m.sha256) for m in used))

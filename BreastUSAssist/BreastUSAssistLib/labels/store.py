@@ -1,0 +1,401 @@
+"""The label store: every reading a new version, nothing overwritten, nothing acknowledged lost."""
+
+import json
+import os
+import re
+import threading
+import time
+import weakref
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from .. import __version__
+from ..errors import InputError, OutputError, UsageError
+from .audit import RECORD_EVENTS, Event, TrailEntry, text_bound
+from .blobs import BlobFolder
+from .index import INDEX, LabelIndex, NewEntry
+from .keys import StoreKey, new_secret, secret_of
+from .masks import MaskStack
+from .new_label import NewLabel, check_fits, store_blobs
+from .pixel_content import frame_from_bytes
+from .record import CASE_NAME, ImageIdentity, LabelRecord, RecordKind, record_name
+from .record_text import record_from_text, record_to_text
+from .seal import seal_index
+from .shared_folders import network_file_system
+from .store_header import StoreHeader, new_id, new_salt, read_header, write_header
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .verification import Verification
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class LabelSummary:
+    """What the index says of a record without its text being read."""
+
+    case: str
+    version: int
+    parent: int | None
+    kind: RecordKind
+    created: str
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return record_name(self.case, self.version)
+
+
+class LabelStore:
+    """A folder of labels. Several processes on one computer may have it open; use one object from any thread.
+
+    On a network file system one process at a time may have it open, and the others are told so.
+    """
+
+    def __init__(self, folder: Path, key: StoreKey, header: StoreHeader, index: LabelIndex, clock: Clock) -> None:
+        """Use `create` or `open`."""
+        self.folder = folder
+        self.header = header
+        self._key = key
+        self._index = index
+        self._blobs = BlobFolder(folder, key)
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._closing = weakref.finalize(self, _close, folder, index)
+
+    @classmethod
+    def create(
+        cls, folder: Path, *, encrypted: bool = True, secret: str | None = None, clock: Clock = time.time
+    ) -> Self:
+        """Make a store in a new or empty folder and open it.
+
+        `secret` is 64 hexadecimal digits, 32 bytes in base64, or a passphrase; by default BREASTUS_KEY, else a random
+        one that is put into the keyring.
+
+        Raises:
+            UsageError: the folder is not empty, there is nowhere to keep the key, or the key is too short.
+            OutputError: the folder cannot be written.
+        """
+        folder = Path(folder)
+        store_id, salt = new_id(), new_salt()
+        try:
+            if folder.is_dir() and any(folder.iterdir()):
+                raise UsageError(f"{folder} is not empty; name a new or empty folder for the labels.")
+            key = StoreKey((secret or new_secret(store_id)) if encrypted else None, salt)
+            folder.mkdir(parents=True, exist_ok=True)
+            BlobFolder(folder, key).create()
+        except OSError as error:
+            raise OutputError(
+                f"{folder} could not be made ({error.strerror}); name a folder that can be written."
+            ) from error
+        LabelIndex.create(folder)
+        header = StoreHeader(
+            id=store_id,
+            created=_iso(clock()),
+            encryption="aes-256-gcm" if encrypted else "none",
+            salt=salt.hex(),
+            key_check=key.check,
+        ).sealed()
+        store = cls(folder, key, header, _opened_index(folder, read_only=False), clock)
+        store._append_event(Event.CREATED, header.text().encode())
+        write_header(folder, header)
+        return store
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, secret: str | None = None, read_only: bool = False, clock: Clock = time.time
+    ) -> Self:
+        """Open a store; for reading alone where the folder cannot be written.
+
+        Raises:
+            InputError: no store, a damaged one, or one of a newer version.
+            UsageError: the key is missing, or is not that of this store.
+            OutputError: another process keeps it to itself.
+        """
+        folder = Path(folder)
+        header = read_header(folder)
+        key = key_of(folder, header, secret)
+        index = _opened_index(folder, read_only or not _writable(folder))
+        store = cls(folder, key, header, index, clock)
+        if not index.read_only:
+            store._blobs.sweep()
+        return store
+
+    def close(self) -> None:
+        """Close the store; closing again does nothing."""
+        with self._lock:
+            self._closing()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def case_of(self, image: ImageIdentity) -> str:
+        """Name of the case of an image: a pseudonym, the same for the same pixels in this store."""
+        return self._key.pseudonym("case", image.sha256)
+
+    def patient_of(self, identifier: str) -> str:
+        """Pseudonym of a patient, the same for the same identifier in this store."""
+        return self._key.pseudonym("patient", identifier)
+
+    def put(self, label: NewLabel) -> LabelRecord:
+        """Store a label as a new version of its case; on return it is on the disk.
+
+        Where it says the same as the latest version (times aside), that one is returned and nothing is added: to put
+        again after an interruption is safe.
+
+        Raises:
+            InputError: masks or frames do not fit the image.
+            UsageError: the parent version does not exist.
+            OutputError: not stored: the disk is full, the folder read-only or gone, or another program keeps it busy.
+        """
+        check_fits(label)
+        case = self.case_of(label.image)
+        with self._lock:
+            self._check_writable()
+            last = self.latest(case)
+            record = store_blobs(label, case, self._blobs, {} if last is None else self._frame_addresses(last))
+            patient = None if label.patient is None else self.patient_of(label.patient)
+            if patient is None and last is not None:
+                patient = last.patient
+            return self._added(record.model_copy(update={"patient": patient}), label.parent)
+
+    def restore(self, case: str, version: int, by: str = "") -> LabelRecord:
+        """Bring an older version back, as a new version; nothing in between is lost.
+
+        Raises:
+            InputError: there is no such version, or it is damaged.
+            OutputError: not stored; see `put`.
+        """
+        with self._lock:
+            self._check_writable()
+            old = self.get(case, version)
+            changes = {"restored_from": version, "restored_by": by}
+            return self._added(old.model_copy(update=changes), None)
+
+    def get(self, case: str, version: int | None = None) -> LabelRecord:
+        """One version of a case; None is the latest.
+
+        Raises:
+            InputError: there is no such case or version, or it is damaged.
+        """
+        with self._lock:
+            check_case_name(case)
+            entry = self._index.latest(case) if version is None else self._index.version(case, version)
+        if entry is None:
+            what = case if version is None else record_name(case, version)
+            raise InputError(f"{what} is not in the label store; `breastusassist labels list` names what is.")
+        return record_of(entry, self._key)
+
+    def latest(self, case: str) -> LabelRecord | None:
+        """The latest version of a case; None where there is none. Raises InputError: it is damaged."""
+        with self._lock:
+            check_case_name(case)
+            entry = self._index.latest(case)
+        return None if entry is None else record_of(entry, self._key)
+
+    def history(self, case: str) -> tuple[LabelSummary, ...]:
+        """All versions of a case, the first first."""
+        with self._lock:
+            check_case_name(case)
+            return tuple(map(_summary, self._index.history(case)))
+
+    def list(self, kinds: Sequence[RecordKind] | None = None) -> tuple[LabelSummary, ...]:
+        """The latest version of each case, in the order in which the cases came; of `kinds` alone where given."""
+        with self._lock:
+            return tuple(map(_summary, self._index.latest_of_all(kinds)))
+
+    def next_case(
+        self, after: str | None = None, kinds: Sequence[RecordKind] = ("autosaved", "imported")
+    ) -> str | None:
+        """The first case behind `after` (None: of all) whose latest version is of one of `kinds`."""
+        with self._lock:
+            if after is not None:
+                check_case_name(after)
+            return self._index.next_case(after, kinds)
+
+    def counts(self) -> dict[RecordKind, int]:
+        """Number of cases by the kind of their latest version."""
+        with self._lock:
+            return self._index.counts()
+
+    def result(self, record: LabelRecord) -> MaskStack | None:
+        """Masks as the reader left them. Raises InputError: damaged."""
+        return None if record.result is None else MaskStack.from_bytes(self._blobs.get(record.result))
+
+    def drafts(self, record: LabelRecord) -> tuple[MaskStack | None, ...]:
+        """The AI's masks, one stack a run. Raises InputError: damaged."""
+        return tuple(
+            None if run.masks is None else MaskStack.from_bytes(self._blobs.get(run.masks)) for run in record.runs
+        )
+
+    def analyses(self, record: LabelRecord) -> "tuple[dict[str, Any], ...]":
+        """The AI's analyses as JSON values, in the version of the format in which they were made.
+
+        Raises:
+            InputError: damaged.
+        """
+        return tuple(json.loads(self._blobs.get(run.analysis)) for run in record.runs)
+
+    def frame_numbers(self, record: LabelRecord) -> tuple[int, ...]:
+        """1-based numbers of the frames whose pixels are stored. Raises InputError: damaged."""
+        return tuple(self._frame_addresses(record))
+
+    def frame(self, record: LabelRecord, number: int) -> "np.ndarray":
+        """Pixels of a stored frame, uint8, (rows, columns[, 3]), read-only.
+
+        Raises:
+            InputError: it is not stored, or damaged.
+        """
+        address = self._frame_addresses(record).get(number)
+        if address is None:
+            raise InputError(f"Frame {number} of {record.name} is not stored; open the image itself.")
+        return frame_from_bytes(self._blobs.get(address))
+
+    def note(self, what: str, **details: str | int | float) -> None:
+        """Write into the audit trail that something was done with the store, such as an export.
+
+        Raises:
+            OutputError: not written; see `put`.
+        """
+        with self._lock:
+            self._check_writable()
+            text = json.dumps({"what": what, **details}, allow_nan=False)
+            self._append_event(Event.NOTED, text.encode())
+
+    def head(self) -> str:
+        """Number and hash of the last entry of the audit trail: noted elsewhere, they prove that none is cut off."""
+        with self._lock:
+            number, hashed = self._index.head()
+        return f"{number}:{hashed.hex()}"
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> "Verification":
+        """Check every record, blob and entry of the trail; damage is in the result, not raised."""
+        from .verification import verify_open_store
+
+        with self._lock:
+            return verify_open_store(self.folder, self._index, self._blobs, self._key, progress)
+
+    def _added(self, record: LabelRecord, parent: int | None) -> LabelRecord:
+        stored: LabelRecord = record
+
+        def make(entry_id: int, last: TrailEntry | None) -> NewEntry | None:
+            nonlocal stored
+            now = self._clock()
+            latest = None if last is None else record_of(last, self._key)
+            made_from = latest.version if parent is None and latest is not None else parent
+            if made_from is not None and (latest is None or not 1 <= made_from <= latest.version):
+                raise UsageError(f"{record.case} has no version {made_from}; start from one that is there.")
+            changes = {
+                "version": 1 if latest is None else latest.version + 1,
+                "parent": made_from,
+                "created": _iso(now),
+                "software": f"BreastUSAssist {__version__}",
+            }
+            stored = LabelRecord.model_validate({**record.model_dump(), **changes})
+            if latest is not None and stored.says_the_same_as(latest):
+                stored = latest
+                return None
+            text = record_to_text(stored)
+            sealed = self._key.seal(zlib.compress(text, 9), text_bound(entry_id))
+            return NewEntry(round(now * 1000), RECORD_EVENTS[stored.kind], sealed, stored.version, stored.parent)
+
+        self._index.append(record.case, make, self._key)
+        return stored
+
+    def _append_event(self, event: Event, text: bytes) -> None:
+        def make(entry_id: int, _: TrailEntry | None) -> NewEntry:
+            sealed = self._key.seal(zlib.compress(text, 9), text_bound(entry_id))
+            return NewEntry(round(self._clock() * 1000), event, sealed)
+
+        self._index.append(None, make, self._key)
+
+    def _frame_addresses(self, record: LabelRecord) -> dict[int, str]:
+        return {} if record.frames is None else frame_addresses(self._blobs.get(record.frames))
+
+    def _check_writable(self) -> None:
+        if self._index.read_only:
+            raise OutputError(
+                f"The label store {self.folder} is open for reading alone; make its folder writable and open it again."
+            )
+
+
+def record_of(entry: TrailEntry, key: StoreKey) -> LabelRecord:
+    """Record of an entry.
+
+    Raises:
+        InputError: the entry is damaged, or its columns are not those of the record.
+    """
+    name = record_name(entry.case or "?", entry.version or 0)
+    record = record_from_text(entry_text(entry, key, name), name)
+    if (record.case, record.version, record.parent) != (entry.case, entry.version, entry.parent):
+        raise InputError(f"{name} is damaged: the index says otherwise; bring the store back from a backup.")
+    return record
+
+
+def entry_text(entry: TrailEntry, key: StoreKey, name: str) -> bytes:
+    """Text of an entry. Raises InputError: damaged; says `name`."""
+    try:
+        return zlib.decompress(key.open(entry.text, text_bound(entry.id)))
+    except (InputError, zlib.error) as error:
+        raise InputError(f"{name} is damaged; bring it back from a backup of the store.") from error
+
+
+def frame_addresses(content: bytes) -> dict[int, str]:
+    """Addresses of stored frames by 1-based number, from the blob that lists them."""
+    return {int(number): address for number, address in json.loads(content).items()}
+
+
+def key_of(folder: Path, header: StoreHeader, secret: str | None) -> StoreKey:
+    """The key of a store.
+
+    Raises:
+        UsageError: it is missing, or is that of another store.
+    """
+    if header.encryption == "none":
+        return StoreKey(None, bytes.fromhex(header.salt))
+    key = StoreKey(secret or secret_of(header.id), bytes.fromhex(header.salt))
+    if key.check != header.key_check:
+        raise UsageError(
+            f"The key does not fit the label store {folder}; set BREASTUS_KEY to the key that the store was made with."
+        )
+    return key
+
+
+def check_case_name(case: str) -> None:
+    """Raises InputError: no name that a case could have."""
+    if not re.fullmatch(CASE_NAME, case):
+        raise InputError("That is no name of a case; `breastusassist labels list` names those that are there.")
+
+
+def _opened_index(folder: Path, read_only: bool) -> LabelIndex:
+    alone = network_file_system(folder) is not None
+    return LabelIndex(folder, read_only=read_only, alone=alone, wait_s=5.0 if alone else 30.0)
+
+
+def _writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK) and os.access(folder / INDEX, os.W_OK)
+
+
+def _close(folder: Path, index: LabelIndex) -> None:
+    try:
+        seal_index(folder, index)
+    finally:
+        index.close()
+
+
+def _summary(entry: TrailEntry) -> LabelSummary:
+    kind = next(kind for kind, event in RECORD_EVENTS.items() if event == entry.event)
+    return LabelSummary(entry.case or "?", entry.version or 0, entry.parent, kind, _iso(entry.time_ms / 1000))
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,316 @@
+"""Verification of a label store: every damaged record by its name."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import BreastUSAssistError, InputError
+from .audit import FIRST_HASH, RECORD_EVENTS, Event, TrailEntry, entry_hash
+from .blobs import BlobFolder, DamagedBlobError
+from .index import STATEMENTS, LabelIndex, entry_of, unpacked
+from .keys import StoreKey
+from .record import LabelRecord, record_name
+from .seal import seal_damage
+from .store import entry_text, frame_addresses, key_of, record_of
+from .store_header import HEADER, read_header
+from .write_ahead_log import log_damage
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One thing that is not as it was written."""
+
+    record: str | None
+    """Name of the record that it belongs to; None where it belongs to no record, or to all."""
+    words: str
+    """What is damaged."""
+
+
+@dataclass
+class Verification:
+    """What a verification found."""
+
+    records: int = 0
+    blobs: int = 0
+    unused_blobs: int = 0
+    """Blobs that no record uses: a writer was killed between the blob and its record. Harmless."""
+    head: str = ""
+    """Number and hash of the last entry of the audit trail."""
+    damages: list[Damage] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What could not be checked, and why."""
+
+    @property
+    def damaged_records(self) -> tuple[str, ...]:
+        """Names of damaged records, each once."""
+        return tuple(dict.fromkeys(one.record for one in self.damages if one.record is not None))
+
+    def add(self, record: str | None, words: str) -> None:
+        """Add a damage, once."""
+        damage = Damage(record, words)
+        if damage not in self.damages:
+            self.damages.append(damage)
+
+
+def verify_store(folder: Path, *, secret: str | None = None, progress: Progress | None = None) -> Verification:
+    """Verify a store that this process does not have open; changes nothing in it.
+
+    Raises:
+        InputError: the folder is no label store, or one of a newer version.
+        UsageError: the key is missing, or is not that of this store.
+    """
+    folder = Path(folder)
+    found = Verification()
+    try:
+        header = read_header(folder)
+    except InputError as error:
+        if not (folder / HEADER).is_file() or "damaged" not in str(error):
+            raise
+        found.add(None, str(error))
+        return found
+    key = key_of(folder, header, secret)
+    for words in log_damage(folder):
+        found.add(None, words)
+    blobs = BlobFolder(folder, key)
+    try:
+        index = LabelIndex(folder, read_only=True)
+    except InputError as error:
+        found.add(None, str(error))
+        _check_unused(found, blobs, set())
+        return found
+    try:
+        checked = verify_open_store(folder, index, blobs, key, progress)
+    finally:
+        index.close()
+    checked.damages[:0] = found.damages
+    return checked
+
+
+def verify_open_store(
+    folder: Path, index: LabelIndex, blobs: BlobFolder, key: StoreKey, progress: Progress | None = None
+) -> Verification:
+    """Verify a store by its open index."""
+    found = Verification()
+    try:
+        read_header(folder)
+    except InputError as error:
+        found.add(None, str(error))
+    records = _check_trail(found, index, key, progress or (lambda done, total: None))
+    _check_blobs(found, records, blobs, progress or (lambda done, total: None))
+    try:
+        words, note = seal_damage(folder, index)
+    except BreastUSAssistError:
+        words, note = [], ""
+    for one in words:
+        found.add(None, one)
+    if note:
+        found.notes.append(note)
+    return found
+
+
+def _check_trail(found: Verification, index: LabelIndex, key: StoreKey, progress: Progress) -> list[LabelRecord]:
+    """Check the index and the chain; the records that can be read."""
+    records: list[LabelRecord] = []
+    try:
+        with index.snapshot() as connection:
+            _check_structure(found, connection)
+            last = _last_id(connection)
+            names: dict[int, str] | None = None
+            chain = _Chain(key)
+            latest: dict[str, tuple[int, int]] = {}
+            for entry_id, entry in _entries(connection, last):
+                if entry is None:
+                    names = _names(connection) if names is None else names
+                    record = names.get(entry_id)
+                    found.add(record, f"entry {entry_id} of the audit trail is missing or cannot be read")
+                    chain.broken()
+                    continue
+                _check_entry(found, entry, chain, records, key)
+                if entry.case is not None:
+                    latest[entry.case] = (entry.id, entry.event)
+                progress(entry_id, last)
+            found.head = f"{last}:{chain.previous.hex()}"
+            _check_cases(found, connection, latest)
+    except (BreastUSAssistError, sqlite3.Error) as error:
+        found.add(None, f"index.sqlite cannot be read to its end ({error})")
+    found.records = len(records)
+    return records
+
+
+class _Chain:
+    """Follows the chain; tells a changed entry from a changed hash, so that only that one entry is named."""
+
+    def __init__(self, key: StoreKey) -> None:
+        self._key = key
+        self.previous = FIRST_HASH
+        self._other: bytes | None = FIRST_HASH
+
+    def holds(self, entry: TrailEntry) -> bool:
+        """Whether the entry is as it was written, and follow it."""
+        if self._other is None:
+            # The entry before cannot be read: the chain starts anew behind it.
+            self.previous = self._other = entry.hash
+            return True
+        expected = entry_hash(self._key, self.previous, entry)
+        if expected != entry.hash and self._other != self.previous:
+            expected = entry_hash(self._key, self._other, entry)
+        self.previous, self._other = entry.hash, expected
+        return expected == entry.hash
+
+    def broken(self) -> None:
+        """An entry cannot be read."""
+        self._other = None
+
+
+def _check_entry(
+    found: Verification, entry: TrailEntry, chain: _Chain, records: list[LabelRecord], key: StoreKey
+) -> None:
+    name = None
+    is_record = entry.event < Event.CREATED
+    try:
+        if is_record:
+            record = record_of(entry, key)
+            name = record.name
+            records.append(record)
+            if RECORD_EVENTS[record.kind] != entry.event:
+                found.add(name, "its kind in the index is not that of the record")
+        else:
+            entry_text(entry, key, f"Entry {entry.id}")
+    except InputError:
+        name = record_name(entry.case, entry.version or 0) if entry.case is not None else None
+        found.add(name, f"the text of entry {entry.id} of the audit trail is damaged")
+    if not chain.holds(entry):
+        found.add(name, f"entry {entry.id} of the audit trail is not as it was written")
+
+
+def _check_structure(found: Verification, connection: sqlite3.Connection) -> None:
+    try:
+        problems = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
+        made = {row[0] for row in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    except sqlite3.Error as error:
+        problems, made = [str(error)], set(STATEMENTS)
+    for problem in problems:
+        if problem != "ok":
+            found.add(None, f"index.sqlite is damaged ({problem})")
+    if made != set(STATEMENTS):
+        found.add(None, "index.sqlite is damaged (its tables are not those that were made)")
+
+
+def _check_cases(found: Verification, connection: sqlite3.Connection, latest: dict[str, tuple[int, int]]) -> None:
+    """The table of cases says only what follows from the trail."""
+    said: dict[str, tuple[int, int]] = {}
+    for name, entry_id, event in connection.execute("SELECT name, latest, event FROM cases"):
+        if isinstance(name, bytes) and len(name) == 10:
+            said[unpacked(name)] = (entry_id, event)
+        else:
+            found.add(None, "index.sqlite is damaged (a name in the table of cases)")
+    for case in said.keys() | latest.keys():
+        if said.get(case) != latest.get(case):
+            found.add(None, f"index.sqlite is damaged (what it says of {case} is not what the audit trail says)")
+
+
+def _last_id(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT max(id) FROM trail").fetchone()[0] or 0)
+
+
+def _entries(connection: sqlite3.Connection, last: int) -> Iterator[tuple[int, TrailEntry | None]]:
+    """All entries in order; None where one cannot be read."""
+    step = 256
+    query = (
+        "SELECT t.id, t.time_ms, t.event, c.name, t.version, t.parent, t.text, t.hash, t.case_id "
+        "FROM trail t LEFT JOIN cases c ON c.id = t.case_id WHERE t.id BETWEEN ? AND ? ORDER BY t.id"
+    )
+    for start in range(1, last + 1, step):
+        wanted = range(start, min(start + step, last + 1))
+        try:
+            rows = connection.execute(query, (wanted[0], wanted[-1])).fetchall()
+        except sqlite3.Error:
+            rows = []
+            for one in wanted:
+                try:
+                    rows += connection.execute(query, (one, one)).fetchall()
+                except sqlite3.Error:
+                    continue
+        by_id = {row[0]: row for row in rows if _sound(row)}
+        for one in wanted:
+            yield one, entry_of(by_id[one][:8]) if one in by_id else None
+
+
+def _sound(row: tuple[object, ...]) -> bool:
+    """Whether a row holds values of the kinds that were written."""
+    _, time_ms, event, name, version, parent, text, hashed, case_id = row
+    whole = all(one is None or isinstance(one, int) for one in (version, parent, case_id))
+    named = (isinstance(name, bytes) and len(name) == 10) if case_id is not None else name is None
+    return (
+        isinstance(time_ms, int)
+        and isinstance(event, int)
+        and isinstance(text, bytes)
+        and isinstance(hashed, bytes)
+        and whole
+        and named
+    )
+
+
+def _names(connection: sqlite3.Connection) -> dict[int, str]:
+    """Names of records by the id of their entry, from the index by case: it can be whole where the table is not."""
+    try:
+        cases = dict(connection.execute("SELECT id, name FROM cases"))
+        rows = connection.execute(
+            "SELECT id, case_id, version FROM trail INDEXED BY trail_by_case WHERE case_id IS NOT NULL"
+        ).fetchall()
+    except sqlite3.Error:
+        return {}
+    return {
+        entry_id: record_name(unpacked(cases[case_id]), version)
+        for entry_id, case_id, version in rows
+        if isinstance(cases.get(case_id), bytes)
+    }
+
+
+def _check_blobs(found: Verification, records: list[LabelRecord], blobs: BlobFolder, progress: Progress) -> None:
+    damaged: dict[str, str | None] = {}
+    listed: dict[str, list[str]] = {}
+
+    def check(address: str) -> bytes | None:
+        if address in damaged and damaged[address] is None and address not in listed:
+            return b""
+        if address in damaged and damaged[address] is not None:
+            return None
+        try:
+            content = blobs.get(address)
+        except DamagedBlobError as error:
+            damaged[address] = str(error)
+            return None
+        damaged[address] = None
+        return content
+
+    for done, record in enumerate(records, 1):
+        used = [run.analysis for run in record.runs] + [run.masks for run in record.runs if run.masks is not None]
+        used += [record.result] if record.result is not None else []
+        if record.frames is not None:
+            used.append(record.frames)
+            if record.frames not in listed and (content := check(record.frames)) is not None:
+                listed[record.frames] = list(frame_addresses(content).values())
+            used += listed.get(record.frames, [])
+        for address in used:
+            check(address)
+            words = damaged[address]
+            if words is not None:
+                found.add(record.name, words)
+        progress(done, len(records))
+    found.blobs = len(damaged)
+    _check_unused(found, blobs, set(damaged))
+
+
+def _check_unused(found: Verification, blobs: BlobFolder, used: set[str]) -> None:
+    for address in blobs.addresses():
+        if address in used:
+            continue
+        found.unused_blobs += 1
+        try:
+            blobs.get(address)
+        except DamagedBlobError as error:
+            found.add(None, f"{error} No record that can be read uses it.")
