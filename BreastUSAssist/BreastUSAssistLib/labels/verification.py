@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import BreastUSAssistError, InputError
+from ..errors import BreastUSAssistError, InputError, UsageError
 from .audit import FIRST_HASH, RECORD_EVENTS, Event, TrailEntry, entry_hash
 from .blobs import BlobFolder, DamagedBlobError
 from .index import STATEMENTS, LabelIndex, entry_of, unpacked
@@ -55,8 +55,12 @@ class Verification:
             self.damages.append(damage)
 
 
-def verify_store(folder: Path, *, secret: str | None = None, progress: Progress | None = None) -> Verification:
+def verify_store(
+    folder: Path, *, secret: str | None = None, progress: Progress | None = None, head: str | None = None
+) -> Verification:
     """Verify a store that this process does not have open; changes nothing in it.
+
+    `head` is number and hash of an entry, noted from an earlier verification, that must still be in the audit trail.
 
     Raises:
         InputError: the folder is no label store, or one of a newer version.
@@ -83,6 +87,8 @@ def verify_store(folder: Path, *, secret: str | None = None, progress: Progress 
         return found
     try:
         checked = verify_open_store(folder, index, blobs, key, progress)
+        if head is not None:
+            _check_head(checked, index, head)
     finally:
         index.close()
     checked.damages[:0] = found.damages
@@ -95,10 +101,11 @@ def verify_open_store(
     """Verify a store by its open index."""
     found = Verification()
     try:
-        read_header(folder)
+        header = read_header(folder).text().encode()
     except InputError as error:
+        header = None
         found.add(None, str(error))
-    records = _check_trail(found, index, key, progress or (lambda done, total: None))
+    records = _check_trail(found, index, key, header, progress or (lambda done, total: None))
     _check_blobs(found, records, blobs, progress or (lambda done, total: None))
     try:
         words, note = seal_damage(folder, index)
@@ -111,7 +118,21 @@ def verify_open_store(
     return found
 
 
-def _check_trail(found: Verification, index: LabelIndex, key: StoreKey, progress: Progress) -> list[LabelRecord]:
+def _check_head(found: Verification, index: LabelIndex, head: str) -> None:
+    number, _, hashed = head.partition(":")
+    if not number.isdecimal():
+        raise UsageError("--head takes NUMBER:HASH as `labels verify` prints it; give it unchanged.")
+    try:
+        entry = index.entry(int(number))
+    except InputError:
+        entry = None
+    if entry is None or entry.hash.hex() != hashed.strip().lower():
+        found.add(None, f"entry {int(number)} of the audit trail is not the one that was noted: entries were cut off")
+
+
+def _check_trail(
+    found: Verification, index: LabelIndex, key: StoreKey, header: bytes | None, progress: Progress
+) -> list[LabelRecord]:
     """Check the index and the chain; the records that can be read."""
     records: list[LabelRecord] = []
     try:
@@ -128,7 +149,7 @@ def _check_trail(found: Verification, index: LabelIndex, key: StoreKey, progress
                     found.add(record, f"entry {entry_id} of the audit trail is missing or cannot be read")
                     chain.broken()
                     continue
-                _check_entry(found, entry, chain, records, key)
+                _check_entry(found, entry, chain, records, key, header)
                 if entry.case is not None:
                     latest[entry.case] = (entry.id, entry.event)
                 progress(entry_id, last)
@@ -166,7 +187,12 @@ class _Chain:
 
 
 def _check_entry(
-    found: Verification, entry: TrailEntry, chain: _Chain, records: list[LabelRecord], key: StoreKey
+    found: Verification,
+    entry: TrailEntry,
+    chain: _Chain,
+    records: list[LabelRecord],
+    key: StoreKey,
+    header: bytes | None,
 ) -> None:
     name = None
     is_record = entry.event < Event.CREATED
@@ -178,7 +204,9 @@ def _check_entry(
             if RECORD_EVENTS[record.kind] != entry.event:
                 found.add(name, "its kind in the index is not that of the record")
         else:
-            entry_text(entry, key, f"Entry {entry.id}")
+            text = entry_text(entry, key, f"Entry {entry.id}")
+            if entry.event == Event.CREATED and header is not None and text != header:
+                found.add(None, f"{HEADER} is not the one that the store was made with")
     except InputError:
         name = record_name(entry.case, entry.version or 0) if entry.case is not None else None
         found.add(name, f"the text of entry {entry.id} of the audit trail is damaged")
