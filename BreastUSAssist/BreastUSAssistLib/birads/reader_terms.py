@@ -67,7 +67,9 @@ def risk_of(assessment: Assessment) -> Risk | None:
 
 def stop_messages(assessment: Assessment) -> tuple[str, ...]:
     """Messages of the gates that forbade an assessment, from its reasons; none where a category was suggested."""
-    return assessment.reasons[1:] if assessment.category is None else ()
+    if assessment.category is not None:
+        return ()
+    return assessment.reasons[1:] or assessment.reasons or (assessment.label,)
 
 
 def _has(lexicon: Lexicon, attribute: str, term: str) -> bool:

@@ -15,6 +15,7 @@ from .lexicon import Lexicon
 from .paired_views import JointAssessment, judge_together
 from .reader_terms import terms_for, with_terms
 from .reading import LesionReading, Reading
+from .volume_axes import measure_volume
 
 __all__ = [
     "NO_MODEL",
@@ -104,7 +105,8 @@ def effective_analysis(
         reading: what the reader changed.
         lexicon: edition to suggest in.
         labels: uint8 (frames of the case, rows, columns), outlines as the reader left them. Then they decide which
-            lesions lie in which frame and how large; a lesion without a pixel is left out. None: the lesions' own word.
+            lesions lie in which frame and how large, and the three axes of those of a volume; a lesion without a pixel
+            is left out. None: the lesions' own word.
         empty: what is known of the case where there are no runs (see `case_without_run`).
 
     Raises:
@@ -122,6 +124,8 @@ def effective_analysis(
     areas = _areas(measured, labels) if labels is not None else None
     if areas is not None:
         measured = [_where_labelled(one, areas) for one in measured if any(one.number in frame for frame in areas)]
+    if labels is not None and base.source.kind == "volume":
+        measured = [_with_axes(one, labels, base.source) for one in measured]
     return base.model_copy(
         update={
             "lexicon": lexicon.edition,
@@ -204,6 +208,11 @@ def _areas(lesions: Sequence[Lesion], labels: np.ndarray) -> list[dict[int, int]
 def _where_labelled(lesion: Lesion, areas: list[dict[int, int]]) -> Lesion:
     frames = tuple(index + 1 for index, found in enumerate(areas) if lesion.number in found)
     return lesion if frames == lesion.frames else lesion.model_copy(update={"frames": frames})
+
+
+def _with_axes(lesion: Lesion, labels: np.ndarray, source: Source) -> Lesion:
+    masks = {number: labels[number - 1] == lesion.number for number in lesion.frames}
+    return lesion.model_copy(update={"volume_axes": measure_volume(masks, source.spacing, source.slice_mm)})
 
 
 def _models(runs: Sequence[Analysis]) -> tuple[ModelUsed, ...]:
