@@ -6,6 +6,7 @@ from typing import Any
 from PySide6.QtCore import Property, QEvent, QRect, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QFileDialog,
@@ -275,6 +276,10 @@ class ctkDirectoryButton(QPushButton):
     directory = Property(str, lambda self: self._directory, setDirectory)
 
 
+class ctkCheckBox(QCheckBox):
+    """A check box with CTK's name."""
+
+
 class ctkComboBox(QComboBox):
     """A combo box that shows `defaultText` while nothing is chosen."""
 
@@ -316,6 +321,7 @@ class ctkRangeWidget(QWidget):
 def widget_classes() -> dict[str, type]:
     """Name as a `.ui` file and `ctk` have it -> stand-in."""
     classes = (
+        ctkCheckBox,
         ctkCollapsibleButton,
         ctkCollapsibleGroupBox,
         ctkDoubleSpinBox,

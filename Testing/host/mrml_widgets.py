@@ -7,6 +7,8 @@ import slicer
 from PySide6.QtCore import Property, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
+from .ctk_widgets import ctkDoubleSpinBox, ctkSliderWidget
+
 NONE = "None"
 
 
@@ -43,6 +45,18 @@ class qSlicerWidget(_SceneHolder, QWidget):
 
 class qMRMLCollapsibleFrame(QFrame):
     """Only a frame."""
+
+
+class qMRMLSliderWidget(_SceneHolder, ctkSliderWidget):
+    """A slider widget whose unit may come from the scene."""
+
+    mrmlSceneChanged = Signal(object)
+
+
+class qMRMLSpinBox(_SceneHolder, ctkDoubleSpinBox):
+    """A spin box whose unit may come from the scene."""
+
+    mrmlSceneChanged = Signal(object)
 
 
 class qMRMLNodeComboBox(_SceneHolder, QWidget):
@@ -262,6 +276,8 @@ def widget_classes() -> dict[str, type]:
         qSlicerWidget,
         qMRMLCollapsibleFrame,
         qMRMLNodeComboBox,
+        qMRMLSliderWidget,
+        qMRMLSpinBox,
         qMRMLSequenceBrowserPlayWidget,
         qMRMLSequenceBrowserSeekWidget,
     )

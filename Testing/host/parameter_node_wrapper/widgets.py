@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from .annotations import Choice, Decimals, Maximum, Minimum, SingleStep, WithinRange
+from .annotations import Choice, Decimals, Maximum, Minimum, RangeBounds, SingleStep, WithinRange
 from .packs import FloatRange, isParameterPack, nestedParameterNames
 from .serializers import PATHS
 from .types import findFirstAnnotation, getNodeTypes, isNodeOrUnionOfNodes, splitAnnotations, unannotatedType
@@ -122,7 +122,7 @@ class _ByProperty(GuiConnector):
 
 @parameterNodeGuiConnector
 class _CheckBox(_ByProperty):
-    widget_classes, property_name, signal_name, kinds = ("QCheckBox",), "checked", "stateChanged", (bool,)
+    widget_classes, property_name, signal_name, kinds = ("QCheckBox", "ctkCheckBox"), "checked", "stateChanged", (bool,)
 
 
 @parameterNodeGuiConnector
@@ -162,14 +162,15 @@ class _Integer(_Number):
 
 @parameterNodeGuiConnector
 class _Float(_Number):
-    widget_classes, slider_classes, kinds = ("QDoubleSpinBox", "ctkSliderWidget"), ("ctkSliderWidget",), (float,)
+    slider_classes, kinds = ("ctkSliderWidget", "qMRMLSliderWidget"), (float,)
+    widget_classes = ("QDoubleSpinBox", "ctkDoubleSpinBox", "qMRMLSpinBox", *slider_classes)
     ends = (-math.inf, math.inf)
 
 
 class _Combo(_ByProperty):
     """Its items are made anew out of the field's values; what the `.ui` file lists is lost."""
 
-    widget_classes, property_name, signal_name = ("QComboBox",), "currentIndex", "currentIndexChanged"
+    widget_classes, property_name, signal_name = ("QComboBox", "ctkComboBox"), "currentIndex", "currentIndexChanged"
 
     def labelled(self) -> list[tuple[str, Any]]:
         raise NotImplementedError
@@ -208,7 +209,7 @@ class _ComboOfEnum(_Combo):
     @classmethod
     def canRepresent(cls, widget: Any, datatype: Any) -> bool:
         kind = unannotatedType(datatype)
-        return type(widget).__name__ == "QComboBox" and isinstance(kind, type) and issubclass(kind, enum.Enum)
+        return type(widget).__name__ in cls.widget_classes and isinstance(kind, type) and issubclass(kind, enum.Enum)
 
     def labelled(self) -> list[tuple[str, Any]]:
         label = getattr(self.kind, "label", lambda each: each.name)
@@ -270,6 +271,12 @@ class _NodeCombo(_ByProperty):
 @parameterNodeGuiConnector
 class _RangeWidget(_ByProperty):
     widget_classes, signal_name, kinds = ("ctkRangeWidget",), "valuesChanged", (FloatRange,)
+
+    def prepare(self) -> None:
+        bounds = findFirstAnnotation(self.annotations, RangeBounds)
+        if bounds is None:
+            raise RuntimeError("A range widget cannot show a range without ends: annotate it with RangeBounds")
+        self._widget.setRange(bounds.minimum, bounds.maximum)
 
     def read(self) -> FloatRange:
         return FloatRange(self._widget.minimumValue, self._widget.maximumValue)
