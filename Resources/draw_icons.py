@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Draw the extension's icon and the panel's line icons.
+"""Draw the extension's icon, the panel's line icons and the pictures of the phantoms in Sample Data.
 
-    python Resources/draw_icons.py
+    python Resources/draw_icons.py      (with BreastUSAssistLib installed, or its folder on PYTHONPATH)
 
 The panel's icons are drawn on a grid of 20 units with the origin at the top left: dark lines for a light theme and,
 under the same name with `-dark`, light lines for a dark one.
@@ -185,6 +185,21 @@ def extension_icon(pixels: int = 128) -> Image.Image:
     return image.resize((pixels, pixels), Image.Resampling.LANCZOS)
 
 
+def phantom_picture(name: str) -> Image.Image:
+    """A small picture of a phantom, for its button in Sample Data; a cine's shows three frames."""
+    from BreastUSAssistLib.ultrasound.phantom import render, standard_cases
+
+    frames = render(standard_cases()[name]).frames
+    width, height = 160, 120
+    if len(frames) == 1:
+        return Image.fromarray(frames[0]).resize((width, height), Image.Resampling.LANCZOS)
+    picture = Image.new("L", (width, height), 255)
+    for place, index in enumerate((0, len(frames) // 2, len(frames) - 1)):
+        frame = Image.fromarray(frames[index]).resize((128, 96), Image.Resampling.LANCZOS)
+        picture.paste(frame, (16 * place, 12 * place))
+    return picture
+
+
 def main() -> None:
     """Write every icon."""
     MODULE_ICONS.mkdir(parents=True, exist_ok=True)
@@ -196,6 +211,8 @@ def main() -> None:
             pen = Pen(colour)
             draw(pen)
             pen.done().save(MODULE_ICONS / f"{name}{suffix}.png", optimize=True)
+    phantom_picture("irregular-spiculated").save(MODULE_ICONS / "phantom-still.png", optimize=True)
+    phantom_picture("cine").save(MODULE_ICONS / "phantom-cine.png", optimize=True)
 
 
 if __name__ == "__main__":

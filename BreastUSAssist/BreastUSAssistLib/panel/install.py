@@ -130,8 +130,8 @@ class Installer:
         ).format(count=len(plan.requirements), size=plan.download_mb)
         if _packaging() is None:
             text += "\n\n" + _(
-                "This version of Slicer has no progress window for this: its window stands still for some minutes. Slicer"
-                " 5.12 has one."
+                "This version of Slicer has no progress window for this: its window stands still for some minutes."
+                " Slicer 5.12 has one."
             )
         return bool(
             slicer.util.confirmOkCancelDisplay(
