@@ -34,9 +34,7 @@ class AnalysisRun:
         """Model, device and time of the last run."""
         session.case_changed.connect(self._on_case_changed)
 
-    def start(
-        self, frames: tuple[int, int], clinical: "ClinicalParameters | None", prevalence: float | None
-    ) -> None:
+    def start(self, frames: tuple[int, int], clinical: "ClinicalParameters | None", prevalence: float | None) -> None:
         """Analyse frames first..last (from 0, both inside) of the session's case."""
         session, case = self._session, self._session.case
         if self.running:

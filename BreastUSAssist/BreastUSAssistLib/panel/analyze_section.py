@@ -1,5 +1,6 @@
 """Section 2: which frames, which model, Run, progress, Cancel."""
 
+from collections.abc import Callable
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -16,8 +17,8 @@ DEVICES = ("auto", "cuda", "cpu")
 class AnalyzeSection:
     """Binds the choices to the parameter node and runs."""
 
-    def __init__(self, ui: Any, session: Session, case_section: CaseSection) -> None:
-        self._ui, self._session, self._case_section = ui, session, case_section
+    def __init__(self, ui: Any, session: Session, case_section: CaseSection, ensure: Callable[[], bool]) -> None:
+        self._ui, self._session, self._case_section, self._ensure = ui, session, case_section, ensure
         self._filling = False
         self._models = ["auto"]
         self.run = AnalysisRun(session)
@@ -35,6 +36,10 @@ class AnalyzeSection:
         case = self._session.case
         if case is None:
             self._session.say(_("No image is open; choose one in section 1."), "error")
+            return
+        if self.run.running or not self._ensure():
+            if self.run.running:
+                self._session.say(_("A run is going on already; wait for it or cancel it."), "error")
             return
         clinical, prevalence = self._case_section.clinical.parameters(), self._case_section.clinical.prevalence()
         self.run.start(self._frames(), clinical, prevalence)

@@ -1,16 +1,17 @@
 """Section 1: which image, which frame, where in the breast, how large a pixel is, and why not to trust it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import slicer
 from slicer.i18n import tr as _
 
-from ..birads.reading import Place, Side
 from .calibration_row import CalibrationRow
 from .clinical_form import ClinicalForm
 from .session import Session
 
-_SIDES: tuple[Side, ...] = ("unknown", "right", "left")
+if TYPE_CHECKING:
+    from ..birads.reading import Place, Side
+
+_SIDES: "tuple[Side, ...]" = ("unknown", "right", "left")
 """In the order of the combo box's items."""
 _CLOCK = tuple(hours / 2 for hours in range(2, 26))
 """Half hours from 1 to 12.5."""
@@ -66,20 +67,26 @@ class CaseSection:
                 button.setEnabled(count > 1)
             self._ui.frameCountLabel.setText(_("of {count}").format(count=count))
             self._ui.frameLabel.setText(_("Slice") if case is not None and case.source.kind == "volume" else _("Frame"))
-            self._show_place(case.reading.place if case is not None else Place())
+            self._show_place(case.reading.place if case is not None else None)
             self.clinical.fill(case.reading.clinical if case is not None else None)
         finally:
             self._filling = False
-        for widget in (self._ui.sideComboBox, self._ui.clockComboBox, self._ui.distanceSpinBox, self._ui.clinicalButton):
+        for widget in (
+            self._ui.sideComboBox,
+            self._ui.clockComboBox,
+            self._ui.distanceSpinBox,
+            self._ui.clinicalButton,
+        ):
             widget.setEnabled(case is not None)
         self._show_frame()
         self._show_gates()
         self.calibration.show()
 
-    def _show_place(self, place: Place) -> None:
-        self._ui.sideComboBox.setCurrentIndex(_SIDES.index(place.side))
-        self._ui.clockComboBox.setCurrentIndex(0 if place.clock is None else 1 + _CLOCK.index(place.clock))
-        self._ui.distanceSpinBox.setValue(-1 if place.distance_mm is None else round(place.distance_mm))
+    def _show_place(self, place: "Place | None") -> None:
+        clock, distance = (place.clock, place.distance_mm) if place is not None else (None, None)
+        self._ui.sideComboBox.setCurrentIndex(_SIDES.index(place.side) if place is not None else 0)
+        self._ui.clockComboBox.setCurrentIndex(1 + _CLOCK.index(clock) if clock in _CLOCK else 0)
+        self._ui.distanceSpinBox.setValue(-1 if distance is None else round(distance))
 
     def _show_frame(self) -> None:
         self._filling = True
@@ -111,6 +118,8 @@ class CaseSection:
         case = self._session.case
         if self._filling or case is None:
             return
+        from ..birads.reading import Place
+
         clock, distance = int(self._ui.clockComboBox.currentIndex), int(self._ui.distanceSpinBox.value)
         place = Place(
             side=_SIDES[self._ui.sideComboBox.currentIndex],

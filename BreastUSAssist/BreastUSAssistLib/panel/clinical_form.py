@@ -1,9 +1,22 @@
 """Fields for what is known of the patient. Nothing entered here is ever logged."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..birads.clinical import PARAMETERS, ClinicalParameters
+if TYPE_CHECKING:
+    from ..birads.clinical import ClinicalParameters
 
+_QUESTIONS = (
+    "palpable",
+    "skin_changes",
+    "nipple_retraction",
+    "nipple_discharge",
+    "breast_scar",
+    "breast_injury",
+    "personal_history",
+    "family_history",
+    "hormone_therapy",
+)
+"""Fields of ClinicalParameters that are yes or no, as the .ui has a combo box for each."""
 _ANSWERS: tuple[bool | None, ...] = (None, False, True)
 """In the order of the combo boxes' items: unknown, no, yes."""
 
@@ -14,15 +27,17 @@ class ClinicalForm:
     def __init__(self, ui: Any, changed: Any) -> None:
         self._age = ui.ageSpinBox
         self._prevalence = ui.prevalenceSpinBox
-        self._answers = {name: getattr(ui, _widget(name)) for name in PARAMETERS if name != "age_years"}
+        self._answers = {name: getattr(ui, _widget(name)) for name in _QUESTIONS}
         self._changed = changed
         self._filling = False
         self._age.valueChanged.connect(self._tell)
         for combo in self._answers.values():
             combo.currentIndexChanged.connect(self._tell)
 
-    def parameters(self) -> ClinicalParameters | None:
+    def parameters(self) -> "ClinicalParameters | None":
         """What was entered; None where nothing was."""
+        from ..birads.clinical import ClinicalParameters
+
         given: dict[str, Any] = {name: _ANSWERS[combo.currentIndex] for name, combo in self._answers.items()}
         age = int(self._age.value)
         entered = ClinicalParameters(age_years=None if age < 0 else age, **given)
@@ -33,14 +48,14 @@ class ClinicalForm:
         percent = float(self._prevalence.value)
         return percent / 100 if percent > 0 else None
 
-    def fill(self, parameters: ClinicalParameters | None) -> None:
+    def fill(self, parameters: "ClinicalParameters | None") -> None:
         """Show what is known of another case's patient."""
-        known = parameters or ClinicalParameters()
+        age = parameters.age_years if parameters is not None else None
         self._filling = True
         try:
-            self._age.setValue(-1 if known.age_years is None else known.age_years)
+            self._age.setValue(-1 if age is None else age)
             for name, combo in self._answers.items():
-                combo.setCurrentIndex(_ANSWERS.index(getattr(known, name)))
+                combo.setCurrentIndex(_ANSWERS.index(getattr(parameters, name, None)))
         finally:
             self._filling = False
 

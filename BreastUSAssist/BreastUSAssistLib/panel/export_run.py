@@ -100,13 +100,13 @@ class ExportRun:
 
 
 def _formats(parameters: Any) -> list[str]:
-    """Names of service.case_files.FORMATS that are ticked."""
+    """Names of service.case_files.FORMATS that are ticked; analysis.json goes with any of them."""
     chosen = {
-        "dicom": parameters.export_dicom,
-        "segmentation": parameters.export_segmentation,
-        "table": parameters.export_table,
-        "report": parameters.export_report,
+        "seg.dcm": parameters.export_dicom,
+        "sr.dcm": parameters.export_dicom,
+        "seg.nrrd": parameters.export_segmentation,
+        "findings.csv": parameters.export_table,
+        "report.html": parameters.export_report,
     }
-    names = {"dicom": ["seg.dcm", "sr.dcm"], "segmentation": ["seg.nrrd"], "table": ["findings.csv"]}
-    names["report"] = ["report.html"]
-    return [name for key, on in chosen.items() if on for name in names[key]] + (["analysis.json"] if any(chosen.values()) else [])
+    names = [name for name, ticked in chosen.items() if ticked]
+    return [*names, "analysis.json"] if names else []

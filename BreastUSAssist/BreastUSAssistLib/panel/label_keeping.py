@@ -91,11 +91,13 @@ class LabelKeeping:
         if event.kind != "done":
             self._session.say(event.message or _("The label was not kept; try again."), "error")
         elif case is not None and decided is not None and not case.closed:
-            # The reading may have changed meanwhile: then it was not this one that was decided.
-            if self._session.change(lambda: case.settle(decided)):
-                words = _("Kept as {name}. Alt+N goes to the next image.")
-                self._session.say(words.format(name=event.result.get("name", "")))
+            self._settle(case, decided, str(event.result.get("name", "")))
         self.changed.emit()
+
+    def _settle(self, case: "Case", decided: "Reading", name: str) -> None:
+        # The reading may have changed meanwhile: then it was not this one that was decided, and `settle` says so.
+        if self._session.change(lambda: case.settle(decided)):
+            self._session.say(_("Kept as {name}. Alt+N goes to the next image.").format(name=name))
 
     def _on_failed(self, error: Exception) -> None:
         self.running, self._decided = False, None

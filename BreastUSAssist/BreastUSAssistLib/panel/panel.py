@@ -30,7 +30,7 @@ class Panel:
         parts = {name: self._load(name, resource_path) for name in SECTIONS}
         self.install = InstallBar(self.ui, self.session)
         self.case = CaseSection(parts["case"], self.session)
-        self.analyze = AnalyzeSection(parts["analyze"], self.session, self.case)
+        self.analyze = AnalyzeSection(parts["analyze"], self.session, self.case, self.install.ensure)
         self.findings = FindingsSection(parts["findings"], self.session)
         self.correct = CorrectSection(parts["correct"], self.session)
         self.finish = FinishSection(parts["finish"], self.session)

@@ -85,6 +85,9 @@ class Session(slicer.util.VTKObservationMixin):
                 case = open_case(self.scene, node)
             except BreastUSAssistError as error:
                 self.say(str(error), "error")
+            except ImportError as error:
+                text = _("The Python package {name} is missing; press Install above.")
+                self.say(text.format(name=error.name), "error")
         if self.case is not None and case is not None and self.case.record.node is case.record.node:
             return
         self._leave_case()

@@ -1,4 +1,4 @@
-"""Keys of the panel: with Alt, so that they meet neither Segment Editor's nor the slice views'; on only while it is open."""
+"""Keys of the panel: with Alt, to meet neither Segment Editor's nor the slice views'; on only while it is open."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

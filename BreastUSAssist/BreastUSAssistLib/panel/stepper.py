@@ -1,4 +1,4 @@
-"""Work of many small steps, done a few at a time between the turns of Qt's event loop, so that the window stays alive."""
+"""Work of many small steps, a few at a time between the turns of Qt's event loop, so that the window stays alive."""
 
 import time
 from collections.abc import Callable, Generator
