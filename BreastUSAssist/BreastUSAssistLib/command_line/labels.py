@@ -62,8 +62,8 @@ def run_init(options: argparse.Namespace) -> int:
     share = network_file_system(options.store)
     if share is not None:
         tell(
-            f"{options.store} is on a network file system ({share}): one program at a time can have the store open, and "
-            "only as far as the server's locks hold; to share labels, run one server beside the store."
+            f"{options.store} is on a network file system ({share}): one program at a time can have the store open, "
+            "and that only as far as the server's locks hold; to share labels, run one server beside the store."
         )
     return DONE
 

@@ -15,7 +15,7 @@ from .keys import StoreKey
 from .record import RecordKind
 
 INDEX = "index.sqlite"
-PAGE_SIZE = 16384
+PAGE_SIZE = 32768
 """Larger than the default: rows of a few kilobytes leave less of a page unused."""
 STATEMENTS = (
     "CREATE TABLE trail (id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, event INTEGER NOT NULL, case_id INTEGER, "
@@ -267,7 +267,7 @@ def _opened(uri: str, wait_s: float, alone: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=wait_s, check_same_thread=False)
     if alone:
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    for setting in ("synchronous=FULL", "fullfsync=ON", "checkpoint_fullfsync=ON", "wal_autocheckpoint=512"):
+    for setting in ("synchronous=FULL", "fullfsync=ON", "checkpoint_fullfsync=ON", "wal_autocheckpoint=256"):
         connection.execute(f"PRAGMA {setting}")
     connection.execute("PRAGMA cell_size_check=ON")
     return connection

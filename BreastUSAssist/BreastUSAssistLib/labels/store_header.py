@@ -86,8 +86,8 @@ def read_header(folder: Path) -> StoreHeader:
     except FileNotFoundError as error:
         if folder.is_dir() and any(folder.iterdir()):
             raise InputError(
-                f"{folder} holds no {HEADER} and is no label store; name the folder of one, or bring the file back from a "
-                "backup."
+                f"{folder} holds no {HEADER} and is no label store; name the folder of one, or bring the file back "
+                "from a backup."
             ) from error
         raise InputError(
             f"{folder} is no label store; make one with `breastusassist labels init --store {folder}`."
