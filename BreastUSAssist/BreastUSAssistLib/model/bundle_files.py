@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from ..files import resource_path
 
 LARGEST_FILE = 200 << 20
 LARGEST_JSON = 8 << 20
@@ -19,6 +20,15 @@ PICKLE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", 
 _ZIP = b"PK\x03\x04"
 _BYTES_PER_VALUE = {"BOOL": 1, "U8": 1, "I8": 1, "F16": 2, "BF16": 2, "I16": 2, "U16": 2, "F32": 4, "I32": 4, "U32": 4}
 _BYTES_PER_VALUE |= {"F64": 8, "I64": 8, "U64": 8}
+
+
+def shipped_names(kind: str) -> list[str]:
+    """Names of the shipped bundles of a kind (outline, reader), by their metadata alone: nothing is opened."""
+    names = []
+    for path in sorted(resource_path("Models").glob("*/configs/metadata.json")):
+        if read_json(path, path.read_bytes()).get("inference", {}).get("kind") == kind:
+            names.append(path.parent.parent.name)
+    return names
 
 
 def refuse_pickles(relative: str) -> None:

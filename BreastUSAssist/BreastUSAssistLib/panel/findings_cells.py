@@ -77,9 +77,8 @@ def _probability(lesion: "Lesion") -> Cell:
         return Cell("–", _("No model gave a probability."))
     text = percent(assessed.probability_malignant)
     if assessed.interval is not None:
-        text += "\n" + _("{low} to {high}").format(
-            low=percent(assessed.interval[0]), high=percent(assessed.interval[1])
-        )
+        low, high = map(percent, assessed.interval)
+        text += "\n" + _("{low} to {high}").format(low=low, high=high)
     return Cell(text, _("Probability of malignancy with its 95 % interval; calibrated on public data sets."))
 
 

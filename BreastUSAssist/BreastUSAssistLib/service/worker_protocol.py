@@ -29,8 +29,8 @@ LARGEST_MESSAGE = 16 * 2**20
 
 EventKind = Literal["progress", "done", "error", "cancelled"]
 EVENT_KINDS: tuple[EventKind, ...] = ("progress", "done", "error", "cancelled")
-Request = Literal["analyze", "open_frame", "refine", "describe", "export"]
-REQUESTS: tuple[Request, ...] = ("analyze", "open_frame", "refine", "describe", "export")
+Request = Literal["analyze", "open_frame", "refine", "describe", "export", "keep_label"]
+REQUESTS: tuple[Request, ...] = ("analyze", "open_frame", "refine", "describe", "export", "keep_label")
 
 
 class ProtocolError(BreastUSAssistError):
@@ -143,7 +143,10 @@ def write_array(folder: Path, name: str, array: "np.ndarray") -> Path:
     beside = target.with_suffix(".part")
     try:
         with open(beside, "wb") as file:
-            np.lib.format.write_array(file, array, allow_pickle=False)
+            whole = np.ascontiguousarray(array)
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(whole))
+            # Not ndarray.tofile, which does not say why a write failed.
+            file.write(whole.data)
         beside.replace(target)
     except OSError as error:
         beside.unlink(missing_ok=True)

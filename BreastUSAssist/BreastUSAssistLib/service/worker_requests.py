@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .worker_describe import Drafts
     from .worker_refine import Sessions
 
-SHORT = frozenset({"open_frame", "refine", "describe"})
+SHORT = frozenset({"open_frame", "refine", "describe", "keep_label"})
 """Requests that are served between the frames of an analysis."""
 
 Progress = Callable[[int, int, str], None]
@@ -60,4 +60,8 @@ def perform(
         from .worker_export import export
 
         return export(arguments, site, attend)
+    if do == "keep_label":
+        from .worker_labels import keep_label
+
+        return keep_label(arguments)
     raise ProtocolError(f"The analysis program knows no request {do[:40]}; install BreastUSAssist again.")
