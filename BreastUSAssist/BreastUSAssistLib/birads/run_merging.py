@@ -117,8 +117,8 @@ def merge_run(
     highest = max(numbers_kept, default=0)
     if joining and highest + len(joining) > MOST_LESIONS:
         raise InputError(
-            f"With this run the case would hold lesion numbers up to {highest + len(joining)}, more than {MOST_LESIONS};"
-            " analyze fewer frames, or take the images as a new case."
+            f"With this run the lesions would be numbered up to {highest + len(joining)}, beyond {MOST_LESIONS}; "
+            "analyze fewer frames, or take the images as a new case."
         )
     return RunMerge(
         kept=tuple(lesion.tracking_uid for lesion in kept),
@@ -137,7 +137,12 @@ def in_case_frames(analysis: "Analysis", first_frame: int) -> "Analysis":
     if not shift or (analysis.frames and analysis.frames[0].frame_number == first_frame):
         return analysis
     frames = [one.model_copy(update={"frame_number": one.frame_number + shift}) for one in analysis.frames]
-    gates = [one.model_copy(update={"frames": tuple(n + shift for n in one.frames)}) for one in analysis.gates]
+    # No frames named means all that were analysed, which are not all of the case.
+    every = tuple(range(1, analysis.source.frame_count + 1))
+    gates = [
+        one.model_copy(update={"frames": tuple(number + shift for number in one.frames or every)})
+        for one in analysis.gates
+    ]
     lesions = [
         one.model_copy(
             update={"key_frame": one.key_frame + shift, "frames": tuple(number + shift for number in one.frames)}

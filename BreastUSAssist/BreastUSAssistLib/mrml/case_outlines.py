@@ -7,32 +7,26 @@ from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import vtk
 from slicer.i18n import tr as _
 
 from ..errors import InputError
 from .case_record import SEGMENTATION, SEGMENTATION_SEQUENCE, CaseRecord
-from .case_segmentation import CaseSegmentation, Origin
+from .case_segmentation import TRACKING_UID, CaseSegmentation, Origin, number_of
 from .edit_history import EditHistory
 from .source import UltrasoundSource
 from .subject_hierarchy import place_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..birads.reading import LesionReading
-
-OUTLINE_TOOLS = ("click", "box", "scribble", "segment_editor", "restored")
-"""Tools that change an outline; "added" and "removed" are about the whole lesion."""
 
 
 class CaseOutlines:
     """Masks by lesion and frame (from 0), in the scene and in the record."""
 
-    def __init__(
-        self, scene: Any, source: UltrasoundSource, record: CaseRecord, on_edit: "Callable[[int, int], None]"
-    ) -> None:
-        """Take the segmentation of the case, if there is one; `on_edit` hears of every edit (frame, number)."""
-        self._scene, self._source, self._record, self._on_edit = scene, source, record, on_edit
+    def __init__(self, scene: Any, source: UltrasoundSource, record: CaseRecord, **observers: Any) -> None:
+        """Take the segmentation of the case, if there is one; `observers` are those of EditHistory."""
+        self._scene, self._source, self._record, self._observers = scene, source, record, observers
         self._segmentation: CaseSegmentation | None = None
         self._history: EditHistory | None = None
         self.closed = False
@@ -131,16 +125,16 @@ class CaseOutlines:
             for frame in self._record.masked_frames(number):
                 wanted.setdefault(frame, []).append(number)
         for done, frame in enumerate(sorted(wanted), start=1):
-            for number in wanted[frame]:
-                self.write(number, frame)
+            self._write_frame(frame, wanted[frame])
             yield done, len(wanted)
 
-    def write(self, number: int, frame: int) -> None:
-        """Write what the record knows of a lesion in a frame into the segmentation; no undo step."""
-        mask = self._record.mask(number, frame)
-        segmentation = self.segmentation
+    def put_back(self, lesion: "LesionReading") -> None:
+        """Give a lesion its segment again, with all that the record knows of it."""
+        _made = self.segmentation
         with self.history.paused():
-            segmentation.set_mask(frame, number, mask, self.origin(number, frame))
+            self.add([lesion])
+            for _step in self.writing([lesion.number]):
+                pass
 
     def origin(self, number: int, frame: int) -> Origin:
         """Who drew a lesion in a frame, from the record."""
@@ -162,6 +156,25 @@ class CaseOutlines:
                 if not np.array_equal(found.mask(frame, number), self._record.mask(number, frame)):
                     yield number, frame
 
+    def foreign_segments(self) -> list[tuple[int, str]]:
+        """Frame (from 0) and ID of the segments that are no lesion: the reader added them in Segment Editor."""
+        found = self.found
+        if found is None:
+            return []
+        frames = [0] if self._source.kind == "volume" else range(self._source.frame_count)
+        return [
+            (frame, segment_id)
+            for frame in frames
+            for segment_id in found.segmentation(frame).GetSegmentIDs()
+            if number_of(segment_id) is None
+        ]
+
+    def tracking_uid(self, number: int) -> str:
+        """Tracking UID that the segment of a lesion names; empty where it names none."""
+        segment = self.found.metadata(number) if self.found is not None else None
+        value = vtk.reference("")
+        return str(value) if segment is not None and segment.GetTag(TRACKING_UID, value) else ""
+
     def forget(self) -> None:
         """Let go of the segmentation node; nothing of the scene changes."""
         if self._history is not None:
@@ -173,15 +186,25 @@ class CaseOutlines:
         self.closed = True
         self.forget()
 
+    def _write_frame(self, frame: int, numbers: Iterable[int]) -> None:
+        present = {one.number for one in self._record.reading.lesions if one.present}
+        segmentation = self.segmentation
+        with self.history.paused():
+            for number in numbers:
+                if number in present:  # the reader may have removed one while the frames are written
+                    mask, origin = self._record.mask(number, frame), self.origin(number, frame)
+                    segmentation.set_mask(frame, number, mask, origin)
+
     def _write_volume(self, number: int) -> None:
         frames = range(self._source.frame_count)
         labels = np.stack([self._record.mask(number, frame) for frame in frames]).astype(np.uint8)
         segmentation = self.segmentation
+        if not self._record.lesion(number).present:
+            return
         with self.history.paused():
             for _step in segmentation.write_frames(labels, {1: number}, origin=self.origin(number, 0)):
                 pass
 
     def _take(self, segmentation: CaseSegmentation) -> None:
         self._segmentation = segmentation
-        self._history = EditHistory(segmentation)
-        self._history.on_edit = self._on_edit
+        self._history = EditHistory(segmentation, **self._observers)

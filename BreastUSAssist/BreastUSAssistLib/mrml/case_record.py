@@ -180,6 +180,14 @@ class CaseRecord:
                 text.format(first=first_frame, last=first_frame + len(labels) - 1, count=content.frame_count)
             )
 
+    def run_labels(self, run: int) -> np.ndarray:
+        """Label images of a run in the whole case, uint8 (frames, rows, columns), by the run's own numbers."""
+        labels = np.zeros((self._content.frame_count, *self.shape), np.uint8)
+        first = self._content.runs[run].first_frame - 1
+        for place in range(len(self._content.runs[run].labels)):
+            labels[first + place] = self._labels(run, place)
+        return labels
+
     def draft(self, number: int) -> "Lesion | None":
         """The AI's description of a lesion of the case; None where the reader added it."""
         lesion = self.lesion(number)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from slicer.i18n import tr as _
 
 from .case_outlines import CaseOutlines
 from .case_record import CaseRecord
@@ -28,6 +29,15 @@ class RunApplied:
     """How many drafts of the run are a lesion that stayed."""
     retired: int
     """How many untouched drafts were replaced."""
+
+    @property
+    def words(self) -> str:
+        """What became of the lesions, for the status line."""
+        found = len(self.added)
+        text = _("The AI found no new lesion.") if not found else _("The AI drafted {found} lesion(s).")
+        text += " " + _("{kept} stayed as you left them.") if self.kept else ""
+        text += " " + _("{left_out} of its drafts are among those.") if self.left_out else ""
+        return text.format(found=found, kept=self.kept, left_out=self.left_out)
 
 
 def applying(
@@ -67,6 +77,9 @@ def applying(
     if joining or retired:
         changed = changed.model_copy(update={"decision": "open", "reason": "", "decided": None})
     outlines.remove(retired)
+    if retired and outlines.found is not None:
+        # A later lesion may get the number of one that is gone, and must not get its outlines back.
+        outlines.history.clear()
     record.add_run(analysis, packed, first_frame, changed)
     outlines.add(joining, algorithm=f"{analysis.model.name} {analysis.model.version}")
     after_change()
