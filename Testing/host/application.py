@@ -7,27 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6.QtCore import SIGNAL, QObject, QSettings, Signal
 from PySide6.QtWidgets import QApplication, QWidget
 
 
-class _ByName:
+def connect(self: Any, signal: str, slot: Callable[..., Any]) -> bool:
     """PythonQt's `connect("name(QString)", f)`, which a Python subclass of a Qt class can offer."""
-
-    def connect(self, signal: str, slot: Callable[..., Any]) -> bool:
-        getattr(self, signal.partition("(")[0]).connect(slot)
-        return True
-
-    def disconnect(self, signal: str, slot: Callable[..., Any]) -> bool:
-        getattr(self, signal.partition("(")[0]).disconnect(slot)
-        return True
+    getattr(self, signal.partition("(")[0]).connect(slot)
+    return True
 
 
-class ModuleManager(_ByName, QObject):
+def disconnect(self: Any, signal: str, slot: Callable[..., Any]) -> bool:
+    """The counterpart of `connect`."""
+    getattr(self, signal.partition("(")[0]).disconnect(slot)
+    return True
+
+
+class ModuleManager(QObject):
     """`slicer.app.moduleManager()`."""
 
     moduleAboutToBeUnloaded = Signal(str)
     moduleLoaded = Signal(str)
+    connect, disconnect = connect, disconnect
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,10 +96,11 @@ class LayoutManager(QObject):
             logics.GetItemAsObject(index).FitSliceToAll()
 
 
-class Application(_ByName, QApplication):
+class Application(QApplication):
     """`slicer.app`: the Qt application, as in Slicer, with Slicer's own methods."""
 
     startupCompleted = Signal()
+    connect, disconnect = connect, disconnect
 
     def __init__(self, folder: Path, logic: Any, make_slice_widget: Callable[[str], QWidget]) -> None:
         QSettings.setDefaultFormat(QSettings.Format.IniFormat)
@@ -118,6 +120,12 @@ class Application(_ByName, QApplication):
         self.defaultScenePath = str(folder)
         self.extensionsInstallPath = str(folder / "extensions")
         Path(self.temporaryPath).mkdir(parents=True, exist_ok=True)
+
+    def complete_startup(self) -> None:
+        """The host's own: modules are loaded one by one here, each as if the application had only now started."""
+        self.startupCompleted.emit()
+        if self.receivers(SIGNAL("startupCompleted()")):
+            self.startupCompleted.disconnect()
 
     def applicationLogic(self) -> Any:
         return self._logic

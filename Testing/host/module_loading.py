@@ -39,7 +39,7 @@ class ModuleWidget(qSlicerWidget):
         self.setObjectName(f"{module.name}ModuleWidget")
         QVBoxLayout(self)
         self.setMRMLScene(slicer.mrmlScene)
-        self.entered = False
+        self.isEntered = False
 
     def reload(self) -> None:
         """Make the panel anew from the loaded source and set it up."""
@@ -52,12 +52,12 @@ class ModuleWidget(qSlicerWidget):
         return getattr(slicer.modules, f"{self._module.name}Widget")
 
     def enter(self) -> None:
-        self.entered = True
+        self.isEntered = True
         if hasattr(self.self(), "enter"):
             self.self().enter()
 
     def exit(self) -> None:
-        self.entered = False
+        self.isEntered = False
         if hasattr(self.self(), "exit"):
             self.self().exit()
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from inspect import getattr_static
 from typing import Any
 
+from PySide6 import QtCore
+
 SOURCES = ("QtCore", "QtGui", "QtWidgets", "QtUiTools", "QtSvg")
 
 
@@ -84,7 +86,9 @@ def _refuse_unknown_attributes(class_: type) -> None:
 
     def set_attribute(self: Any, name: str, value: Any) -> None:
         known = getattr_static(type(self), name, None)
-        if hasattr(type(known), "__set__"):
+        if isinstance(known, QtCore.Property):
+            known.fset(self, value)
+        elif hasattr(type(known), "__set__"):
             known.__set__(self, value)
         elif known is None and type(self).__module__.startswith("PySide6"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}, and PythonQt creates none")

@@ -50,7 +50,6 @@ def running_host(folder: Path | None) -> "Host":
         _install_stand_ins()
         slicer.app.host = Host(slicer, slicer.app, qt, ctk)
         slicer.app.host.set_theme("light")
-        slicer.app.startupCompleted.emit()
     return slicer.app.host
 
 
@@ -68,6 +67,7 @@ class Host:
         module: ScriptedModule | None = self.app.moduleManager().module(name)
         if module is None:
             module = load_scripted_module(folder / f"{name}.py")
+            self.app.complete_startup()
         if f"{name}Widget" in vars(sys.modules[name]):
             return module.widgetRepresentation().self()
         return None

@@ -20,13 +20,13 @@ def install_ui_loader(qt: types.ModuleType, widgets: dict[str, type]) -> None:
                 widget = widgets[class_name](parent)
                 widget.setObjectName(name)
                 return widget
-            widget = super().createWidget(class_name, parent, name)
-            if widget is None:
-                raise RuntimeError(f"no widget {class_name} in Qt or among the host's stand-ins ({name})")
-            return widget
+            return super().createWidget(class_name, parent, name)
 
         def load(self, device: Any, parent: Any = None) -> Any:
             tree = ElementTree.fromstring(bytes(device.readAll().data()))
+            unknown = {each.get("class", "") for each in tree.iter("widget")} - set(widgets) - set(dir(qt))
+            if unknown:
+                raise RuntimeError(f"no such widget in Qt or among the host's stand-ins: {', '.join(sorted(unknown))}")
             receivers = _take_scene_connections(tree)
             buffer = qt.QBuffer()
             buffer.setData(ElementTree.tostring(tree))
