@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..birads.analysis import Analysis, mask_name
+from ..birads.lesion import Lesion
 from ..errors import UsageError
 from ..ultrasound.frame import Clip, UltrasoundFrame
 from .analyze import CaseResult
@@ -75,12 +76,20 @@ def analysis_in_whole(analysis: Analysis, first: int, frame_count: int, whole: C
     )
     # A gate without frames holds for all of them; those of the part are not all of the whole.
     gates = (gate.model_copy(update={"frames": moved(gate.frames) or numbers}) for gate in analysis.gates)
-    lesions = (
-        lesion.model_copy(update={"key_frame": lesion.key_frame + by, "frames": moved(lesion.frames)})
-        for lesion in analysis.lesions
-    )
+    lesions = (_moved(lesion, by) for lesion in analysis.lesions)
     changes = {"source": source, "frames": tuple(frames), "gates": tuple(gates), "lesions": tuple(lesions)}
     return analysis.model_copy(update=changes)
+
+
+def _moved(lesion: Lesion, by: int) -> Lesion:
+    axes = lesion.volume_axes
+    return lesion.model_copy(
+        update={
+            "key_frame": lesion.key_frame + by,
+            "frames": tuple(number + by for number in lesion.frames),
+            "volume_axes": axes and axes.model_copy(update={"axis_frame": axes.axis_frame + by}),
+        }
+    )
 
 
 def images_in_whole(images: np.ndarray, first: int, frame_count: int) -> np.ndarray:
