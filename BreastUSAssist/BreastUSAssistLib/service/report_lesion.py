@@ -334,10 +334,11 @@ def _volume(axes: VolumeAxes | None, lesion: int) -> str:
         + f'<td class="number">{pixels}</td><td>{meaning}</td></tr>'
         for name, metric, pixels, meaning in rows
     )
+    metric_head = '<th scope="col">mm</th>' if known else ""
     note = "" if known else '<p class="small">Pixel size or distance between slices is not known: no millimetres.</p>'
     return (
         f'<div class="scroll"><table><caption>Lesion {lesion} in three dimensions</caption><thead><tr>'
-        f'<th scope="col">Measure</th>{"<th scope=col>mm</th>" if known else ""}'
+        f'<th scope="col">Measure</th>{metric_head}'
         '<th scope="col">px, slices</th><th scope="col">Where</th>'
         f"</tr></thead><tbody>{body}</tbody></table></div>{note}"
     )
