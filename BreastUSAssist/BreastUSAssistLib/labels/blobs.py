@@ -46,11 +46,20 @@ class BlobFolder:
         self._good: set[str] = set()
 
     def create(self) -> None:
-        """Make the folders, so that no later put needs to."""
-        self._temporary.mkdir(parents=True, exist_ok=True)
+        """Make the folders, so that hardly a later put needs to. A copy of a store may lack those that were empty."""
         for first in range(256):
             (self._blobs / f"{first:02x}").mkdir(parents=True, exist_ok=True)
+        self.make_missing()
         sync_folders((self._blobs, self._blobs.parent))
+
+    def make_missing(self) -> None:
+        """Make the folder of temporary files and that of blobs where they are missing; those in it come with a put.
+
+        Raises:
+            OSError: as from the system.
+        """
+        for folder in (self._temporary, self._blobs):
+            folder.mkdir(exist_ok=True)
 
     def put(self, contents: Sequence[Content]) -> list[str]:
         """Write contents that are not there yet; return their addresses once all are on the disk.
@@ -68,6 +77,7 @@ class BlobFolder:
                     waiting[address] = beside = self._temporary / f"{uuid.uuid4().hex}.part"
                     write_durably(beside, self._encoded(address, content))
             for address, beside in waiting.items():
+                self._make_folder(address)
                 beside.replace(self.path(address))
             # Of those found there too: whoever wrote them may have been killed before this step.
             sync_folders(sorted({self.path(address).parent for address in set(addresses) - self._good}))
@@ -139,6 +149,12 @@ class BlobFolder:
         except DamagedBlobError:
             return False
         return True
+
+    def _make_folder(self, address: str) -> None:
+        folder = self.path(address).parent
+        if not folder.exists():
+            folder.mkdir(exist_ok=True)
+            sync_folders((self._blobs,))
 
     def _encoded(self, address: str, content: Content) -> bytes:
         head = _HEAD.pack(_MAGIC, 1, content.stride)

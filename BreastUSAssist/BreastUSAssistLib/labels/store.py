@@ -8,6 +8,7 @@ import time
 import weakref
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,7 +125,10 @@ class LabelStore:
         index = _opened_index(folder, read_only or not _writable(folder))
         store = cls(folder, key, header, index, clock)
         if not index.read_only:
-            store._blobs.sweep()
+            with suppress(OSError):
+                # A folder that cannot be written is told by the first put, in a sentence.
+                store._blobs.make_missing()
+                store._blobs.sweep()
         return store
 
     def close(self) -> None:
