@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QKeySequence, QPixmap, QShortcut
 from PySide6.QtWidgets import (
     QGridLayout,
@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 from vtk.util.numpy_support import vtk_to_numpy
 
+from .immortal_none import make_none_immortal
 from .segment_effects import install_effects, qSlicerSegmentEditorEffectFactory
 
 VIEW_EVENTS = (
@@ -55,6 +56,7 @@ class qMRMLSegmentEditorWidget(QWidget):  # noqa: N801
         self._logic = slicer.vtkSlicerSegmentEditorLogic()
         self._logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
         self._logic.SetMaximumNumberOfUndoStates(10)
+        self._logic.AddObserver(self._logic.SegmentationHistoryChangedEvent, lambda *_: self._show_undo())
         self._scene: Any = None
         self._node: Any = None
         self._node_tags: list[int] = []
@@ -362,6 +364,7 @@ class qMRMLSegmentEditorWidget(QWidget):  # noqa: N801
             button.setText(effect.title)
             button.setIcon(effect.icon())
             button.setCheckable(True)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.clicked.connect(lambda _checked=False, effect=effect: self.setActiveEffect(effect))
             self._buttons[effect.name] = button
             self._grid.addWidget(button, index // 4, index % 4)
@@ -462,5 +465,6 @@ def paint(editor: qMRMLSegmentEditorWidget, where: Any, mode: str = "add") -> No
 
 def widget_classes() -> dict[str, type]:
     """What this file brings to the host."""
+    make_none_immortal()
     install_effects()
     return {"qMRMLSegmentEditorWidget": qMRMLSegmentEditorWidget}

@@ -14,6 +14,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
+from .immortal_none import make_none_immortal
 from .slice_painting import SlicePainter, ijk_to_xy, nodes_of
 
 SHOWN = ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLMarkupsNode", "vtkMRMLDisplayNode")
@@ -25,7 +26,7 @@ class SliceView(QWidget):
 
     def __init__(self, name: str = "Red", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._name = name
+        make_none_immortal()
         self._logic = slice_logic(name)
         self._painter = SlicePainter()
         self._extent = (400, 400)
