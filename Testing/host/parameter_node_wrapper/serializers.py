@@ -299,14 +299,18 @@ def serializer_of(annotated: Any) -> tuple[Serializer, Default | None, list[Any]
     """
     kind, annotations = splitAnnotations(annotated)
     serializer = _plain_serializer(kind)
-    # validators may be given as classes, too; Slicer keeps them as they are
-    validators = [each for each in annotations if isinstance(each, Validator)]
+    validators = [each for each in annotations if _is_validator(each)]
     serializer.validators = (*serializer.validators, *validators)
     defaults = [each for each in annotations if isinstance(each, Default)]
     if len(defaults) > 1:
         raise TypeError("Multiple defaults found")
-    rest = [each for each in annotations if not isinstance(each, (Validator, Default))]
+    rest = [each for each in annotations if each not in validators and not isinstance(each, Default)]
     return serializer, defaults[0] if defaults else None, rest
+
+
+def _is_validator(annotation: Any) -> bool:
+    """One of them, or a class of them with a static `validate`."""
+    return isinstance(annotation, Validator) or (isinstance(annotation, type) and issubclass(annotation, Validator))
 
 
 def _plain_serializer(kind: Any) -> Serializer:
