@@ -217,6 +217,8 @@ class ctkSliderWidget(_Number):
 class ctkPathLineEdit(QWidget):
     """A path, typed or browsed for."""
 
+    Dirs, Files, Drives, NoSymLinks, Readable, Writable = 0x001, 0x002, 0x004, 0x008, 0x010, 0x020
+    Executable, Hidden, System = 0x040, 0x100, 0x200
     currentPathChanged = Signal(str)
     validInputChanged = Signal(bool)
 
@@ -229,7 +231,7 @@ class ctkPathLineEdit(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._edit, 1)
         layout.addWidget(self._button)
-        self._filters = 0x001 | 0x002 | 0x8000
+        self._filters = self.Dirs | self.Files
         self._setting_key = ""
         self._edit.textChanged.connect(self.currentPathChanged)
         self._button.clicked.connect(self.browse)

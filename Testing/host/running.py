@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QWidget
 from . import scene
 from .application import Application
 from .main_window import qSlicerMainWindow
-from .module_loading import ScriptedModule, load_scripted_module
+from .module_loading import ModuleWidget, ScriptedModule, load_scripted_module
 from .theme import palette
 from .ui_loader import install_ui_loader
 
@@ -173,6 +173,7 @@ def _install_widgets(targets: dict[str, Any]) -> None:
         for name, class_ in classes.items():
             setattr(targets[target], name, class_)
         widgets |= classes
+    slicer.qSlicerScriptedLoadableModule, slicer.qSlicerScriptedLoadableModuleWidget = ScriptedModule, ModuleWidget
     install_ui_loader(qt, widgets)
 
 

@@ -28,6 +28,7 @@ def install_ui_loader(qt: types.ModuleType, widgets: dict[str, type]) -> None:
             if unknown:
                 raise RuntimeError(f"no such widget in Qt or among the host's stand-ins: {', '.join(sorted(unknown))}")
             receivers = _take_scene_connections(tree)
+            _drop_enumerations(tree, widgets)
             buffer = qt.QBuffer()
             buffer.setData(ElementTree.tostring(tree))
             buffer.open(qt.QIODevice.ReadOnly)
@@ -52,6 +53,16 @@ def _take_scene_connections(tree: ElementTree.Element) -> list[str]:
             receivers.append(connection.findtext("receiver", ""))
             connections.remove(connection)
     return receivers
+
+
+def _drop_enumerations(tree: ElementTree.Element, widgets: dict[str, type]) -> None:
+    """Leave out `ctkPathLineEdit::Dirs` and the like: Python's stand-ins have no such enumerations."""
+    for widget in tree.iter("widget"):
+        if widget.get("class") in widgets:
+            for entry in widget.findall("property"):
+                value = entry.find("set") if entry.find("set") is not None else entry.find("enum")
+                if value is not None and (value.text or "").startswith(("ctk", "qMRML", "qSlicer")):
+                    widget.remove(entry)
 
 
 def _connect_scene(root: Any, receivers: list[str]) -> None:
