@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..model.predictor import Predictor
     from ..model.refiner import Refiner
 
+SMALLEST_BACKEND = "onnxruntime"
 MOST_KEPT = 2
 """Models of one kind that stay loaded: the one in use and the one it is compared with."""
 
@@ -87,8 +88,10 @@ class LoadedModels:
 
 def _checked(choice: ModelChoice) -> Any:
     """Back end and device, each one of those there are."""
-    from ..model.backends import BACKENDS
+    from ..model.backends import BACKENDS, installed_backends
 
+    if not installed_backends():
+        raise ModuleNotFoundError("no back end is installed", name=SMALLEST_BACKEND)
     if choice.backend not in ("auto", *BACKENDS) or choice.device not in ("auto", "cpu", "cuda"):
         raise UsageError(f"There is no back end {choice.backend} on {choice.device}; choose automatic for both.")
     return choice.backend, choice.device

@@ -1,0 +1,437 @@
+"""The client of the analysis process against children that hang, die, lie or lack packages: the window never waits."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from BreastUSAssistLib import __version__
+from BreastUSAssistLib.service import worker_client
+from BreastUSAssistLib.service.worker_client import CANCEL_SECONDS, WorkerClient, worker_command
+from BreastUSAssistLib.service.worker_ending import ending_sentence
+from BreastUSAssistLib.service.worker_protocol import PROTOCOL, WorkerEvent, take_array, write_array
+from BreastUSAssistLib.ultrasound.phantom import render, standard_cases
+from worker_child import ask, handed, new_client, poll_until, refusal
+
+LIBRARY = Path(__file__).resolve().parents[2] / "BreastUSAssist"
+POSIX = pytest.mark.skipif(os.name != "posix", reason="signals that stop and kill a process are POSIX")
+
+
+@pytest.fixture(scope="module")
+def frames() -> np.ndarray:
+    return np.repeat(render(standard_cases()["irregular-spiculated"]).frames, 31, axis=0)
+
+
+@pytest.fixture
+def client() -> Iterator[WorkerClient]:
+    made = new_client()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[WorkerClient]:
+    """A client whose child keeps its models from test to test; for tests that leave the child alive and idle."""
+    made = new_client()
+    yield made
+    made.close()
+
+
+def quick(**more: Any) -> dict[str, Any]:
+    """Arguments with what starts soonest: the shipped outline model alone, on ONNX Runtime."""
+    return {"backend": "onnxruntime", "reader": False, **more}
+
+
+def process_of(client: WorkerClient) -> "subprocess.Popen[bytes]":
+    assert client._child is not None
+    return client._child.process
+
+
+def open_frame(client: WorkerClient, frame: np.ndarray) -> WorkerEvent:
+    path = write_array(client.exchange(), "frame", frame)
+    return ask(client, "open_frame", quick(frame=str(path)))[-1]
+
+
+def started(client: WorkerClient, clip: dict[str, Any], count: int = 1) -> tuple[int, list[WorkerEvent]]:
+    """An analysis that has told of `count` frames."""
+    events: list[WorkerEvent] = []
+    number = client.request("analyze", quick(clip=clip), events.append)
+    poll_until(client, lambda: any(event.done >= count or event.kind != "progress" for event in events))
+    assert events[-1].kind == "progress", events[-1].message
+    return number, events
+
+
+def test_one_child_serves_all_requests(shared: WorkerClient, frames: np.ndarray) -> None:
+    assert open_frame(shared, frames[0]).kind == "done"
+    first = process_of(shared).pid
+    assert open_frame(shared, frames[1]).kind == "done"
+    assert process_of(shared).pid == first and not shared.busy
+
+
+def test_a_second_analysis_is_refused_and_the_first_goes_on(shared: WorkerClient, frames: np.ndarray) -> None:
+    _, events = started(shared, handed(shared, frames[:4]))
+    assert "already running" in refusal(shared, "analyze", quick(clip=handed(shared, frames[:1])))
+    poll_until(shared, lambda: events[-1].kind != "progress")
+    assert events[-1].kind == "done"
+
+
+def test_corrections_are_served_between_the_frames(shared: WorkerClient, frames: np.ndarray) -> None:
+    key = open_frame(shared, frames[3]).result["key"]
+    _, events = started(shared, handed(shared, frames[:12]))
+    corrected = ask(shared, "refine", quick(key=key, positive=[[200, 300]]))[-1]
+    assert corrected.kind == "done" and events[-1].kind == "progress"
+    poll_until(shared, lambda: events[-1].kind != "progress")
+    assert events[-1].kind == "done"
+
+
+def test_cancelling_ends_the_analysis_and_keeps_the_child(shared: WorkerClient, frames: np.ndarray) -> None:
+    number, events = started(shared, handed(shared, frames))
+    pid = process_of(shared).pid
+    shared.cancel(number)
+    shared.cancel(number)
+    told = len(events)
+    poll_until(shared, lambda: events[-1].kind != "progress")
+    assert [event.kind for event in events[told:]] == ["cancelled"] and events[-1].message == ""
+    assert open_frame(shared, frames[0]).kind == "done" and process_of(shared).pid == pid
+    shared.cancel(number)
+    shared.cancel(12345)
+    assert not shared.busy
+
+
+def test_a_request_that_waits_can_be_cancelled(shared: WorkerClient, frames: np.ndarray) -> None:
+    _, events = started(shared, handed(shared, frames[:6]))
+    waiting: list[WorkerEvent] = []
+    number = shared.request("export", {"clip": {}, "out": "nowhere"}, waiting.append)
+    shared.cancel(number)
+    poll_until(shared, lambda: bool(waiting))
+    assert waiting[0].kind == "cancelled" and waiting[0].request == number
+    poll_until(shared, lambda: events[-1].kind == "done")
+
+
+@POSIX
+def test_polling_never_waits_for_a_child_that_hangs(shared: WorkerClient, frames: np.ndarray) -> None:
+    open_frame(shared, frames[0])
+    child = process_of(shared)
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        assert pipe is not None and not os.get_blocking(pipe.fileno())
+    child.send_signal(signal.SIGSTOP)
+    events: list[WorkerEvent] = []
+    far = [[200.0, 300.0]] * 200_000
+    shared.request("refine", {"key": "0" * 32, "positive": far}, events.append)
+    assert shared._child is not None and len(shared._child.outgoing) > 2_000_000, "more than any pipe holds"
+    for _ in range(200):
+        shared.poll()
+    assert not events and shared.busy
+    child.send_signal(signal.SIGCONT)
+    poll_until(shared, lambda: bool(events))
+    assert events[0].kind == "error" and "not open" in events[0].message
+
+
+@POSIX
+def test_a_child_that_does_not_stop_is_ended_and_others_are_served_anew(frames: np.ndarray) -> None:
+    now = [0.0]
+    client = new_client(clock=lambda: now[0])
+    try:
+        key = open_frame(client, frames[3]).result["key"]
+        number, events = started(client, handed(client, frames))
+        hung = process_of(client)
+        hung.send_signal(signal.SIGSTOP)
+        corrected: list[WorkerEvent] = []
+        client.request("refine", quick(key=key, positive=[[200, 300]]), corrected.append)
+        client.cancel(number)
+        now[0] = CANCEL_SECONDS - 0.1
+        client.poll()
+        assert events[-1].kind == "progress"
+        now[0] = CANCEL_SECONDS
+        client.poll()
+        assert events[-1].kind == "cancelled"
+        poll_until(client, lambda: bool(corrected))
+        assert corrected[0].kind == "done", "a new child knows the frame again"
+        assert process_of(client) is not hung and hung.wait(10) == -signal.SIGKILL
+    finally:
+        client.close()
+
+
+@POSIX
+@pytest.mark.parametrize("frames_done", [0, 3])
+def test_a_child_that_is_killed_is_a_sentence_and_the_next_request_works(
+    client: WorkerClient, frames: np.ndarray, frames_done: int
+) -> None:
+    events: list[WorkerEvent] = []
+    if frames_done:
+        _, events = started(client, handed(client, frames), frames_done)
+    else:
+        client.request("analyze", quick(clip=handed(client, frames)), events.append)
+    waiting: list[WorkerEvent] = []
+    client.request("describe", {"clip": {}}, waiting.append)
+    process_of(client).kill()
+    poll_until(client, lambda: not client.busy)
+    assert [event.kind for event in waiting] == ["error"]
+    assert events[-1].kind == "error" and "ended by the system" in events[-1].message
+    assert not client.running
+    assert open_frame(client, frames[0]).kind == "done"
+
+
+@POSIX
+def test_killing_at_random_moments_loses_no_answer(frames: np.ndarray) -> None:
+    chance = np.random.default_rng(4)
+    client = new_client()
+    try:
+        for _ in range(8):
+            events: list[WorkerEvent] = []
+            client.request(
+                "open_frame", quick(frame=str(write_array(client.exchange(), "f", frames[0]))), events.append
+            )
+            end = time.monotonic() + chance.uniform(0, 0.3)
+            while time.monotonic() < end:
+                client.poll()
+                time.sleep(0.002)
+            if client.running:
+                process_of(client).kill()
+            poll_until(client, lambda: not client.busy)
+            assert [event.kind for event in events] in (["done"], ["error"])
+        assert open_frame(client, frames[0]).kind == "done"
+    finally:
+        client.close()
+
+
+def test_files_of_a_request_go_when_it_is_answered(shared: WorkerClient, frames: np.ndarray) -> None:
+    for _ in range(2):
+        _, events = started(shared, handed(shared, frames[:2]))
+        poll_until(shared, lambda events=events: events[-1].kind != "progress")
+        assert take_array(events[-1].result["labels"]).shape == frames[:2].shape
+    left = sorted(path.name.split("-")[0] for path in shared.exchange().iterdir())
+    assert [name for name in left if name != "open"] == ["analysis", "probability"], "of the latest alone, no frames"
+
+
+def test_one_handler_that_fails_costs_the_others_nothing(shared: WorkerClient, frames: np.ndarray) -> None:
+    answered: list[WorkerEvent] = []
+
+    def fail(event: WorkerEvent) -> None:
+        raise RuntimeError("in a handler")
+
+    shared.request("describe", {"clip": {}}, fail)
+    shared.request("describe", {"clip": {}}, answered.append)
+    with pytest.raises(RuntimeError, match="in a handler"):
+        poll_until(shared, lambda: bool(answered))
+    poll_until(shared, lambda: bool(answered))
+    assert answered[0].kind == "error"
+
+
+def test_closing_ends_the_child_and_removes_the_folder(frames: np.ndarray) -> None:
+    client = new_client()
+    folder = client.exchange()
+    if os.name == "posix":
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    started(client, handed(client, frames))
+    child = process_of(client)
+    client.close()
+    poll_until(client, lambda: child.poll() is not None)
+    assert not folder.exists() and not client.busy and not client.running
+    assert "could not be handed" in refusal(client, "describe", {"clip": {}}), "a closed client can be used again"
+    client.close()
+
+
+@POSIX
+def test_closing_removes_the_folder_of_a_killed_child(frames: np.ndarray) -> None:
+    client = new_client()
+    folder = client.exchange()
+    open_frame(client, frames[0])
+    process_of(client).kill()
+    client.close()
+    assert not folder.exists()
+
+
+@POSIX
+def test_a_child_whose_application_dies_ends_and_cleans_up(tmp_path: Path) -> None:
+    code = """
+        import sys, time
+        from BreastUSAssistLib.service.worker_client import WorkerClient, worker_command
+        client = WorkerClient(worker_command(sys.executable))
+        client.request("describe", {"clip": {}}, print)
+        while client.busy:
+            client.poll()
+            time.sleep(0.01)
+        print(client._child.process.pid, client.exchange(), flush=True)
+        time.sleep(60)
+    """
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True, cwd=LIBRARY
+    )
+    assert parent.stdout is not None
+    parent.stdout.readline()
+    pid, folder = parent.stdout.readline().split(maxsplit=1)
+    assert psutil.pid_exists(int(pid)) and Path(folder.strip()).is_dir()
+    parent.kill()
+    parent.wait()
+    last = time.monotonic() + 30
+    while time.monotonic() < last and (Path(folder.strip()).exists() or _alive(int(pid))):
+        time.sleep(0.02)
+    assert not _alive(int(pid)) and not Path(folder.strip()).exists()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+GREETING = f'{{"hello":"BreastUSAssist worker","protocol":{PROTOCOL},"software":"{__version__}"}}'
+
+
+def misbehaving(tmp_path: Path, first: str) -> WorkerClient:
+    """A client whose first child runs `first`, and the later ones as they should."""
+    marker = tmp_path / "was-here"
+    script = f"""
+        import os, sys, time
+        if os.path.exists({str(marker)!r}):
+            os.execv(sys.executable, [sys.executable, "-m", "BreastUSAssistLib", "worker", *sys.argv[1:]])
+        open({str(marker)!r}, "w").close()
+        {first}
+        time.sleep(60)
+    """
+    return WorkerClient([sys.executable, "-c", textwrap.dedent(script)])
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        ("print('Welcome', flush=True)", "damaged"),
+        ('print(\'{"hello": "you"}\', flush=True)', "did not answer as expected"),
+        (f"print({GREETING.replace(__version__, '0.0.0')!r}, flush=True)", "version 0.0.0 but the module"),
+        (f"print({GREETING!r}); print('\\x00\\xff{{', flush=True)", "damaged"),
+        (f"print({GREETING!r}); print('[1]', flush=True)", "damaged"),
+        (f'print({GREETING!r}); print(\'{{"id": 1, "kind": "joy"}}\', flush=True)', "not understood"),
+        (f'print({GREETING!r}); print(\'{{"id": -1, "kind": "done"}}\', flush=True)', "damaged"),
+        (f"print({GREETING!r}); print('x' * 17_000_000, end='', flush=True)", "too long"),
+        ("sys.exit(3)", "exit code 3"),
+        ("raise MemoryError", "ran out of memory"),
+        ("raise ValueError('Doe^Jane')", "exit code 1, ValueError"),
+        ("import nowhere_to_be_found", "No module named 'nowhere_to_be_found'"),
+        ("os.abort()", "SIGABRT"),
+        ("os.close(0); os.close(1); os._exit(0)", "exit code 0"),
+    ],
+)
+def test_a_child_that_lies_or_dies_is_a_sentence_and_the_next_request_works(
+    tmp_path: Path, first: str, words: str
+) -> None:
+    client = misbehaving(tmp_path, first)
+    try:
+        sentence = refusal(client, "describe", {"clip": {}})
+        assert words in sentence and "Doe" not in sentence
+        assert "could not be handed" in refusal(client, "describe", {"clip": {}}), "that is the real child's answer"
+    finally:
+        client.close()
+
+
+def test_a_child_that_cannot_be_started_is_a_sentence(tmp_path: Path) -> None:
+    client = WorkerClient([str(tmp_path / "no-such-python"), "-m", "BreastUSAssistLib", "worker"])
+    assert "could not be started" in refusal(client, "describe", {"clip": {}})
+    client.close()
+
+
+def test_what_json_cannot_say_is_refused(shared: WorkerClient) -> None:
+    assert "could not be put into words" in refusal(shared, "describe", {"clip": object()})
+
+
+def test_events_of_strangers_are_passed_over(shared: WorkerClient) -> None:
+    shared._take(WorkerEvent("done", 99))
+    shared.poll()
+
+
+BLOCKER = """
+    import importlib.util, os, sys
+
+    class Blocker:
+        def find_spec(self, name, path=None, target=None):
+            if name.split(".")[0] in {blocked!r} and not os.path.exists({marker!r}):
+                raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+            return None
+
+    sys.meta_path.insert(0, Blocker())
+    find = importlib.util.find_spec
+    importlib.util.find_spec = lambda name: None if name.split(".")[0] in {blocked!r} else find(name)
+"""
+
+
+@pytest.fixture
+def lacking(tmp_path: Path) -> Iterator[Callable[..., WorkerClient]]:
+    """A client whose child cannot import some packages until the file `installed` is there."""
+    made: list[WorkerClient] = []
+
+    def client(*blocked: str) -> WorkerClient:
+        text = textwrap.dedent(BLOCKER).format(blocked=set(blocked), marker=str(tmp_path / "installed"))
+        (tmp_path / "sitecustomize.py").write_text(text)
+        made.append(new_client(environment={**os.environ, "PYTHONPATH": str(tmp_path)}))
+        return made[0]
+
+    yield client
+    made[0].close()
+
+
+@pytest.mark.parametrize(
+    ("blocked", "package"),
+    [("pydantic", "pydantic"), ("PIL", "pillow")],
+)
+def test_a_package_that_is_missing_is_named_and_found_once_installed(
+    lacking: Callable[..., WorkerClient], tmp_path: Path, frames: np.ndarray, blocked: str, package: str
+) -> None:
+    client = lacking(blocked)
+    event = ask(client, "analyze", quick(clip=handed(client, frames[:1])))[-1]
+    assert event.kind == "error" and event.result == {"missing": package}
+    assert f"package {package} is missing" in event.message
+    assert not client.running, "a new child sees what is installed now"
+    (tmp_path / "installed").touch()
+    assert ask(client, "analyze", quick(clip=handed(client, frames[:1])))[-1].kind == "done"
+
+
+def test_without_any_back_end_the_sentence_says_what_to_install(
+    lacking: Callable[..., WorkerClient], frames: np.ndarray
+) -> None:
+    client = lacking("onnxruntime", "openvino", "torch")
+    event = ask(client, "analyze", quick(clip=handed(client, frames[:1]), backend="auto"))[-1]
+    assert event.kind == "error" and event.result == {"missing": "onnxruntime"} and "onnxruntime" in event.message
+
+
+def test_the_client_needs_nothing_installed() -> None:
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        "import BreastUSAssistLib.service.worker_client, BreastUSAssistLib.service.worker_clip\n"
+        "third = {m.split('.')[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names)\n"
+        "print(*sorted(name for name in third if not name.startswith('_')))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=LIBRARY)
+    assert loaded.stdout.split() == ["BreastUSAssistLib", "numpy"]
+
+
+@pytest.mark.parametrize(
+    ("returncode", "stderr", "words"),
+    [
+        (-9, b"", "memory ran out"),
+        (-11, b"Fatal: patient Doe", "SIGSEGV"),
+        (1, b"Traceback\n  File x\nDoe^Jane\n", "(exit code 1)"),
+        (1, b"pkg.mod.OddError: Doe^Jane at /home/doe\n", "(exit code 1, OddError)"),
+        (1, b"ModuleNotFoundError: No module named 'numpy'", "No module named 'numpy'"),
+        (-250, b"", "signal 250"),
+        (None, b"\xff\xfe", "stopped unexpectedly"),
+    ],
+)
+def test_why_a_child_ended_is_told_without_what_it_worked_on(returncode: int | None, stderr: bytes, words: str) -> None:
+    sentence = ending_sentence(returncode, stderr)
+    assert words in sentence and "Doe" not in sentence and sentence.endswith(".")
+
+
+def test_the_command_of_the_child() -> None:
+    assert worker_command("python") == ["python", "-m", "BreastUSAssistLib", "worker"]
+    assert worker_client.CLOSE_SECONDS < 1
