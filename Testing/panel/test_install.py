@@ -14,7 +14,7 @@ start_host()
 
 import slicer  # noqa: E402
 from BreastUSAssistLib.panel import install  # noqa: E402
-from BreastUSAssistLib.panel.install import PENDING, Installer, engine_for  # noqa: E402
+from BreastUSAssistLib.panel.install import PENDING, Installer  # noqa: E402
 from packaging.requirements import Requirement  # noqa: E402
 
 
@@ -229,12 +229,3 @@ def test_a_tested_slicer_installs_nothing(use: Callable[[Computer], None]) -> No
     use(computer)
     outcome = Installer().ensure("none")
     assert outcome.state == "failed" and "tested" in outcome.sentence
-
-
-def test_devices_ask_for_their_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert engine_for("cuda") == "gpu"
-    assert engine_for("cpu") == "cpu"
-    monkeypatch.setattr(install, "is_met", lambda requirement: False)
-    assert engine_for("auto") == "cpu"
-    monkeypatch.setattr(install, "is_met", lambda requirement: True)
-    assert engine_for("auto") == "gpu"

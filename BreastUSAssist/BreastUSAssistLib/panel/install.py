@@ -18,7 +18,6 @@ from .install_plan import (
     InstallPlan,
     InstallStep,
     download_command,
-    engine_requirements,
     is_met,
     local_arguments,
     make_plan,
@@ -172,19 +171,6 @@ class Installer:
         text = _("These packages are still missing: {names}; what to do is below.")
         names = ", ".join(package_name(requirement) for requirement in left.requirements)
         return InstallOutcome("failed", text.format(names=names), self.by_hand(left))
-
-
-def engine_for(device: str) -> Engine:
-    """The engine that a device asks for: PyTorch for cuda or where it is there already, else the light one.
-
-    Args:
-        device: auto, cpu or cuda, as the panel says.
-    """
-    if device == "cuda" or (
-        device == "auto" and all(is_met(requirement) for requirement in engine_requirements("gpu"))
-    ):
-        return "gpu"
-    return "cpu"
 
 
 def _install_pytorch(requirement: str) -> None:
