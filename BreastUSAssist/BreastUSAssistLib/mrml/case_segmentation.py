@@ -6,7 +6,7 @@ that comes it selects another, which would then take the strokes. With the same 
 colours and visibility hold from frame to frame.
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ from .segment_masks import (
     read_part,
     set_reference_geometry,
     write_mask,
+    write_slices,
 )
 from .source import UltrasoundSource
 
@@ -71,6 +72,10 @@ class CaseSegmentation:
         self.source = source
         self.node = node
         self.sequence = sequence
+        self.written: list[Callable[[int], None]] = []
+        """Called with the frame after `set_mask` has written it."""
+        self.writing = False
+        """Whether `set_mask` is at it: Slicer takes several steps to write, and tells of each."""
         depth = source.frame_count if source.kind == "volume" else 1
         self._shape: Shape = (depth, source.rows, source.columns)
 
@@ -228,11 +233,17 @@ class CaseSegmentation:
         if origin is not None:
             segment.SetTag(ALGORITHM_TYPE, origin.upper())
         lattice = self._lattice(segmentation, frame)
-        whole = mask[np.newaxis]
-        if self.source.kind == "volume":
-            whole = read_mask(segmentation, segment_id_of(number), self._shape, lattice)
-            whole[frame] = mask
-        write_mask(self._node(frame), segment_id_of(number), whole, lattice)
+        segment_id = segment_id_of(number)
+        self.writing = True
+        try:
+            if self.source.kind == "volume":
+                write_slices(self.node, segment_id, frame, mask[np.newaxis], self._shape, lattice)
+            else:
+                write_mask(self._node(frame), segment_id, mask[np.newaxis], lattice)
+        finally:
+            self.writing = False
+        for tell in list(self.written):
+            tell(frame)
 
     def write_frames(
         self,
@@ -258,10 +269,8 @@ class CaseSegmentation:
         if self.source.kind == "volume":
             for label, number in numbers.items():
                 lattice = self._lattice(self.segmentation(0), 0)
-                whole = read_mask(self.segmentation(0), segment_id_of(number), self._shape, lattice)
-                whole[first_frame : first_frame + len(labels)] = labels == label
                 self.set_origin(number, origin)
-                write_mask(self.node, segment_id_of(number), whole, lattice)
+                write_slices(self.node, segment_id_of(number), first_frame, labels == label, self._shape, lattice)
                 yield number
             return
         for offset, image in enumerate(labels):
@@ -373,6 +382,7 @@ class CaseSegmentation:
     def _mark(self) -> None:
         owner = self.source.sequence if self.sequence is not None else self.source.volume
         (self.sequence or self.node).SetNodeReferenceID(SOURCE_ROLE, owner.GetID())
+        self.node.SetNodeReferenceID(self.node.GetReferenceImageGeometryReferenceRole(), self.source.volume.GetID())
         self.node.SetAndObserveTransformNodeID(self.source.volume.GetTransformNodeID())
 
     def _show(self) -> None:
@@ -392,7 +402,10 @@ def _empty_node(volume: Any, name: str) -> Any:
     """Segmentation node outside the scene with the geometry of a volume."""
     node = slicer.vtkMRMLSegmentationNode()
     node.SetName(name)
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    columns, rows, depth = volume.GetImageData().GetDimensions()
+    # Not SetReferenceImageGeometryParameterFromVolumeNode: that adds the volume's parent transform, which the
+    # segmentation is put under as well.
+    set_reference_geometry(node.GetSegmentation(), matrix_of(volume), (depth, rows, columns))
     return node
 
 

@@ -44,7 +44,7 @@ class Action:
 
     @property
     def frame(self) -> int:
-        """Frame to show when the action is undone or done again: the one shown then where it changed, else the first."""
+        """Frame to show when it is undone or done again: the one shown then where it changed, else the first."""
         frames = sorted({change.frame for change in self.changes})
         return self.shown if self.shown in frames or not frames else frames[0]
 
@@ -92,11 +92,13 @@ class EditHistory:
         self._redo: list[Action] = []
         self._known: dict[tuple[int, int], PackedMask] = {}
         self._lesions: dict[int, Any] = {}
+        self._taken_out: dict[int, Any] = {}
         self._foreign: set[tuple[int, str]] = set()
         self._pending = _Pending()
         self._paused = 0
         self._group: list[Action] | None = None
         self._observations: dict[Any, list[int]] = {}
+        segmentation.written.append(self._notice)
         self._watch()
         self._learn(range(segmentation.source.frame_count))
 
@@ -153,6 +155,8 @@ class EditHistory:
                 watched.RemoveObserver(tag)
         self._observations.clear()
         self._pending = _Pending()
+        if self._notice in self.segmentation.written:
+            self.segmentation.written.remove(self._notice)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -208,7 +212,7 @@ class EditHistory:
         add, remove = (action.removed, action.added) if back else (action.added, action.removed)
         with self.paused():
             for number, segment in add:
-                self.segmentation.put_back_lesion(number, segment)
+                self.segmentation.put_back_lesion(number, self._taken_out.get(number, segment))
             for change in action.changes:
                 packed = change.before if back else change.after
                 if change.frame < self.segmentation.source.frame_count and not any(
@@ -216,7 +220,8 @@ class EditHistory:
                 ):
                     mask = unpack_mask(packed, self._shape)
                     self.segmentation.set_mask(change.frame, change.number, mask)
-            for number, _segment in remove:
+            for number, segment in remove:
+                self._taken_out[number] = self.segmentation.metadata(number) or segment
                 self.segmentation.remove_lesion(number)
         self._tell(action, back=back)
 
@@ -329,16 +334,16 @@ class EditHistory:
         for one in [one for one in self._observations if one not in watched]:
             for tag in self._observations.pop(one):
                 one.RemoveObserver(tag)
-        for one, frame in watched.items():
+        for one, at in watched.items():
             if one not in self._observations:
                 events = [getattr(slicer.vtkSegmentation, name) for name in _EVENTS]
-                self._observations[one] = [one.AddObserver(event, noticed(frame)) for event in events]
+                self._observations[one] = [one.AddObserver(event, noticed(at)) for event in events]
 
     def _notice(self, frame: int | None) -> None:
         if not self.segmentation.in_scene:
             return
         self._pending.frames.add(self.segmentation.source.current_frame() if frame is None else frame)
-        if self._paused or self._pending.asked:
+        if self._paused or self._pending.asked or self._group is not None or self.segmentation.writing:
             return
         if self._later is None:
             self.settle()

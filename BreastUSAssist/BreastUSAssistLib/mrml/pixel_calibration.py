@@ -1,7 +1,7 @@
 """How many millimetres a pixel is, who says so, and how a reader calibrates an image that does not say."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 import slicer
@@ -20,6 +20,9 @@ SPACING = "BreastUSAssist.Spacing"
 """Attribute of a volume node that vouches for its spacing: a SpacingSource, or `unknown`."""
 
 CalibrationKind = Literal["ultrasound_region", "pixel_spacing", "image_header", "user", "unknown"]
+
+
+_SOURCES = get_args(SpacingSource)
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,10 @@ def calibration_of(source: "UltrasoundSource") -> PixelCalibration:
     A spacing that nobody vouches for counts as that of an image header, except 1 x 1 mm, which Slicer's loaders write
     where they know none: that is unknown, unless the regions of the DICOM file say otherwise.
     """
-    spacing, _regions = frame_geometry(source, 0)
+    spacing, regions = frame_geometry(source, 0)
+    if spacing is None or spacing.source != "user":
+        tissue = [region.spacing for region in regions if region.is_tissue and region.spacing is not None]
+        spacing = tissue[0] if tissue else spacing
     if spacing is None:
         return PixelCalibration("unknown", _("Pixel size not known: sizes are in pixels. Measure a known length."))
     size = _("{row:.4g} x {column:.4g} mm").format(row=spacing.row_mm, column=spacing.column_mm)
@@ -63,23 +69,22 @@ def calibration_of(source: "UltrasoundSource") -> PixelCalibration:
 
 
 def frame_geometry(source: "UltrasoundSource", index: int) -> tuple[PixelSpacing | None, tuple[UltrasoundRegion, ...]]:
-    """Spacing of frame `index`, or None, and the regions of its DICOM file where that is at hand.
+    """Spacing that holds for the whole frame `index`, or None, and the regions of its DICOM file where it is at hand.
 
-    A reader's own calibration goes before all that the file says.
+    Regions say themselves what their spacing is: what lies outside them, or in one without, is not theirs. A reader's
+    own calibration goes before all that the file says.
     """
     node = source.node(index)
     column_mm, row_mm, _slice_mm = node.GetSpacing()
-    regions = source.regions
+    regions, of_header = source.header_geometry
     told = node.GetAttribute(SPACING)
     if told == "user":
         return PixelSpacing(row_mm, column_mm, "user"), tuple(replace(one, spacing=None) for one in regions)
-    tissue = [region for region in regions if region.is_tissue and region.spacing is not None]
-    if tissue:
-        return tissue[0].spacing, regions
-    if told is not None:
-        known = told in get_args(SpacingSource)
-        return (spacing_or_none(row_mm, column_mm, told) if known else None), regions  # type: ignore[arg-type]
-    return spacing_or_none(row_mm, column_mm, "image_header"), regions
+    if regions:
+        return of_header, regions
+    if told is None:
+        return of_header or spacing_or_none(row_mm, column_mm, "image_header"), ()
+    return (spacing_or_none(row_mm, column_mm, cast(SpacingSource, told)) if told in _SOURCES else None), ()
 
 
 def calibrate(

@@ -63,14 +63,17 @@ def read_part(
     return window, stored[inner] == segment.GetLabelValue()  # type: ignore[return-value]
 
 
-def write_mask(node: Any, segment_id: str, mask: np.ndarray, lattice: np.ndarray) -> None:
+def write_mask(
+    node: Any, segment_id: str, mask: np.ndarray, lattice: np.ndarray, start: tuple[int, int, int] = (0, 0, 0)
+) -> None:
     """Replace the mask of a segment; no other segment changes, also where they overlap.
 
     Args:
         node: vtkMRMLSegmentationNode, in the scene or not.
         segment_id: of a segment that is there.
-        mask: bool, (slices, rows, columns).
+        mask: bool, (slices, rows, columns), of the whole image or a part of it outside of which nothing is.
         lattice: (4, 4), index to RAS.
+        start: slice, row, column where `mask` begins.
     """
     box = _box(mask)
     if box is None:
@@ -78,12 +81,44 @@ def write_mask(node: Any, segment_id: str, mask: np.ndarray, lattice: np.ndarray
         return
     part = np.ascontiguousarray(mask[box], dtype=np.uint8)
     labelmap = slicer.vtkOrientedImageData()
-    planes, rows, columns = box
-    labelmap.SetExtent(columns.start, columns.stop - 1, rows.start, rows.stop - 1, planes.start, planes.stop - 1)
+    low = [one.start + begin for one, begin in zip(box, start, strict=True)]
+    high = [one.stop - 1 + begin for one, begin in zip(box, start, strict=True)]
+    labelmap.SetExtent(low[2], high[2], low[1], high[1], low[0], high[0])
     labelmap.GetPointData().SetScalars(numpy_to_vtk(part.reshape(-1), deep=True))
     labelmap.SetGeometryFromImageToWorldMatrix(vtk_matrix(lattice))
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     logic.SetBinaryLabelmapToSegment(labelmap, node, segment_id, logic.MODE_REPLACE)
+
+
+def write_slices(node: Any, segment_id: str, first: int, slices: np.ndarray, shape: Shape, lattice: np.ndarray) -> None:
+    """Replace some slices of the mask of a segment of a volume; works on the part of the image that is inside alone.
+
+    Args:
+        node: vtkMRMLSegmentationNode.
+        segment_id: of a segment that is there.
+        first: slice of the image that slices[0] is.
+        slices: bool, (slices, rows, columns).
+        shape: of the image.
+        lattice: (4, 4), index to RAS.
+    """
+    held = read_part(node.GetSegmentation(), segment_id, shape, lattice)
+    new = _box(slices)
+    windows = [] if new is None else [(slice(new[0].start + first, new[0].stop + first), *new[1:])]
+    if held is not None:
+        windows.append(held[0])
+    if not windows:
+        node.GetSegmentation().ClearSegment(segment_id)
+        return
+    low = [min(window[axis].start for window in windows) for axis in range(3)]
+    high = [max(window[axis].stop for window in windows) for axis in range(3)]
+    part = np.zeros([stop - start for start, stop in zip(low, high, strict=True)], bool)
+    if held is not None:
+        inner = tuple(slice(one.start - begin, one.stop - begin) for one, begin in zip(held[0], low, strict=True))
+        part[inner] = held[1]
+    begin, end = max(first, low[0]), min(first + len(slices), high[0])
+    if begin < end:
+        part[begin - low[0] : end - low[0]] = slices[begin - first : end - first, low[1] : high[1], low[2] : high[2]]
+    write_mask(node, segment_id, part, lattice, (low[0], low[1], low[2]))
 
 
 def lattice_of(segmentation: Any, volume: Any, shape: Shape) -> np.ndarray:
@@ -186,18 +221,16 @@ def _resampled(labelmap: Any, shape: Shape, lattice: np.ndarray) -> Any:
 
 def _box(mask: np.ndarray) -> Window | None:
     """Smallest window that holds all of the mask; None where it is empty."""
-    rows = mask.any(axis=2)
-    planes = _ends(rows.any(axis=1))
+    rows: np.ndarray = np.any(mask, axis=2)
+    planes = _ends(np.any(rows, axis=1))
     if planes is None:
         return None
-    high = _ends(rows[planes].any(axis=0))
-    assert high is not None
-    wide = _ends(mask[planes, high].any(axis=(0, 1)))
-    assert wide is not None
+    high = _ends(np.any(rows[planes], axis=0)) or slice(0)
+    wide = _ends(np.any(mask[planes, high], axis=(0, 1))) or slice(0)
     return planes, high, wide
 
 
-def _ends(some: np.ndarray) -> slice | None:
+def _ends(some: Any) -> slice | None:
     """From the first to the last True; None where there is none."""
     where = np.flatnonzero(some)
     return slice(int(where[0]), int(where[-1]) + 1) if where.size else None

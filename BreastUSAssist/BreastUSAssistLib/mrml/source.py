@@ -17,7 +17,7 @@ from ..ultrasound.intensity import GreyRange, range_of_floats, range_of_integers
 from ..ultrasound.limits import check_frame_count, check_frame_size
 from .pixel_calibration import frame_geometry
 from .slice_view import show_slice, shown_slice
-from .source_headers import read_regions
+from .source_headers import read_geometry
 
 FILES = "BreastUSAssist.Files"
 """Attribute of a node: the paths of the files that it was read from, one a line."""
@@ -36,7 +36,7 @@ class UltrasoundSource:
     """
 
     volume: Any
-    """vtkMRMLScalarVolumeNode (or its kind vtkMRMLVectorVolumeNode) that views show: the image, or a browser's proxy."""
+    """vtkMRMLScalarVolumeNode or vtkMRMLVectorVolumeNode that views show: the image, or a browser's proxy."""
     kind: ClipKind
     frame_count: int
     rows: int
@@ -108,9 +108,9 @@ class UltrasoundSource:
         return self._frame(index, spacing, regions)
 
     @cached_property
-    def regions(self) -> tuple[UltrasoundRegion, ...]:
-        """Regions that the DICOM file names, read once; empty where there is none or the file is not at hand."""
-        return read_regions(self)
+    def header_geometry(self) -> tuple[tuple[UltrasoundRegion, ...], PixelSpacing | None]:
+        """Regions and PixelSpacing of the DICOM file, read once; none where it is not DICOM or not at hand."""
+        return read_geometry(self)
 
     def frames(self) -> Iterator[UltrasoundFrame]:
         """All frames, one at a time."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import slicer
 
 from ..errors import InputError
-from ..ultrasound.frame import UltrasoundRegion
+from ..ultrasound.frame import PixelSpacing, UltrasoundRegion
 
 if TYPE_CHECKING:
     from .source import UltrasoundSource
@@ -24,23 +24,21 @@ def header_files(source: "UltrasoundSource") -> tuple[Path, ...]:
     return tuple(dict.fromkeys(path for path in found if path.is_file()))
 
 
-def read_regions(source: "UltrasoundSource") -> tuple[UltrasoundRegion, ...]:
-    """Regions of the first DICOM file of a case; empty where there is none, or it is not of this size any more."""
+def read_geometry(source: "UltrasoundSource") -> tuple[tuple[UltrasoundRegion, ...], PixelSpacing | None]:
+    """Regions and PixelSpacing of the first DICOM file of a case; none where there is none, or it has another size."""
     files = header_files(source)
     if not files:
-        return ()
+        return (), None
     from ..ultrasound.reading import open_clip
+    from ..ultrasound.spacing import pixel_spacing_of, regions_of
 
     try:
-        clip = open_clip(files[0])
-        header = clip.headers[0]
-        if (int(header.Rows), int(header.Columns)) != (source.rows, source.columns):
-            return ()
-        from ..ultrasound.spacing import regions_of
-
-        return regions_of(header, source.rows, source.columns)
-    except (InputError, IndexError):
-        return ()
+        header = open_clip(files[0]).headers[0]
+    except (InputError, IndexError):  # the file changed since; the case itself is in the scene
+        return (), None
+    if (header.get("Rows"), header.get("Columns")) != (source.rows, source.columns):
+        return (), None
+    return regions_of(header, source.rows, source.columns), pixel_spacing_of(header)
 
 
 def _is_dicom(path: Path) -> bool:

@@ -55,7 +55,7 @@ def loading(scene: Any, clip: Clip) -> Generator[tuple[int, int], None, Ultrasou
     """
     if clip.kind == "volume":
         return (yield from _load_volume(scene, clip))
-    nodes = []
+    nodes: list[Any] = []
     for index in range(clip.frame_count):
         frame = clip.frame(index)
         if nodes:
