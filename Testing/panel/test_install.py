@@ -13,7 +13,8 @@ from host import start_host
 start_host()
 
 import slicer  # noqa: E402
-from BreastUSAssistLib.panel import install  # noqa: E402
+from BreastUSAssistLib.errors import UsageError  # noqa: E402
+from BreastUSAssistLib.panel import install, python_command  # noqa: E402
 from BreastUSAssistLib.panel.install import PENDING, Installer  # noqa: E402
 from packaging.requirements import Requirement  # noqa: E402
 
@@ -229,3 +230,9 @@ def test_a_tested_slicer_installs_nothing(use: Callable[[Computer], None]) -> No
     use(computer)
     outcome = Installer().ensure("none")
     assert outcome.state == "failed" and "tested" in outcome.sentence
+
+
+def test_a_slicer_without_its_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(python_command, "find_python", lambda slicer_home: None)
+    with pytest.raises(UsageError, match="install Slicer again"):
+        python_command.python_executable()

@@ -22,8 +22,8 @@ def find_python(
     which: Callable[[str], str | None] = shutil.which,
     executable: str = sys.executable,
     windows: bool = os.name == "nt",
-) -> str:
-    """Path of a Python interpreter that sees the same packages as this process.
+) -> str | None:
+    """Path of a Python interpreter that sees the same packages as this process; None where Slicer's own is gone.
 
     In Slicer that is PythonSlicer, which Slicer puts on its own PATH (slicer.util.executePythonModule looks there) and
     into the folder bin of its home; elsewhere the interpreter that runs.
@@ -33,18 +33,14 @@ def find_python(
         which: finds a program on the PATH.
         executable: sys.executable.
         windows: whether programs end with .exe.
-
-    Raises:
-        UsageError: Slicer runs, but its PythonSlicer is gone.
     """
     if slicer_home is not None:
         beside = Path(slicer_home) / "bin" / ("PythonSlicer.exe" if windows else "PythonSlicer")
         found = which("PythonSlicer") or (str(beside) if beside.is_file() else None)
         if found:
             return found
-    if Path(executable).stem.lower().startswith(("python", "pypy")):
-        return executable
-    raise UsageError("PythonSlicer is missing from Slicer's folder bin; install Slicer again.")
+    # Anything else is the application itself, which must never be started a second time by mistake.
+    return executable if Path(executable).stem.lower().startswith(("python", "pypy")) else None
 
 
 def worker_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -65,8 +61,12 @@ def python_executable() -> str:
         UsageError: Slicer runs, but its PythonSlicer is gone.
     """
     import slicer
+    from slicer.i18n import tr as _
 
-    return find_python(getattr(getattr(slicer, "app", None), "slicerHome", None))
+    found = find_python(getattr(getattr(slicer, "app", None), "slicerHome", None))
+    if found is None:
+        raise UsageError(_("PythonSlicer is missing from Slicer's folder bin; install Slicer again."))
+    return found
 
 
 def worker_client() -> "WorkerClient":
