@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QSlider,
     QStyle,
     QStyleOption,
+    QStyleOptionButton,
     QStylePainter,
     QToolButton,
     QWidget,
@@ -52,16 +53,17 @@ class ctkCollapsibleButton(QAbstractButton):
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self._make_room()
 
+    def showEvent(self, event: Any) -> None:
+        """A `.ui` file may say collapsed before it names the contents."""
+        super().showEvent(event)
+        if not self.isChecked():
+            _hide_contents(self)
+
     def _show_contents(self, shown: bool) -> None:
         if shown:
-            hidden, self._hidden_by_us = self._hidden_by_us, []
-            for child in hidden:
-                child.setVisible(True)
+            _show_hidden(self)
         else:
-            contents = [child for child in self.children() if isinstance(child, QWidget) and not child.isWindow()]
-            self._hidden_by_us = [child for child in contents if not child.isHidden()]
-            for child in self._hidden_by_us:
-                child.setVisible(False)
+            _hide_contents(self)
         self.updateGeometry()
         self.contentsCollapsed.emit(not shown)
 
@@ -79,7 +81,10 @@ class ctkCollapsibleButton(QAbstractButton):
     def paintEvent(self, event: Any) -> None:
         painter = QStylePainter(self)
         header = QRect(0, 0, self.rect.width(), self._header_height())
-        painter.fillRect(header, self.palette.button())
+        bevel = QStyleOptionButton()
+        bevel.initFrom(self)
+        bevel.rect = header
+        painter.drawPrimitive(QStyle.PrimitiveElement.PE_PanelButtonCommand, bevel)
         arrow = QStyleOption()
         arrow.initFrom(self)
         arrow.rect = QRect(6, 0, 10, header.height())
@@ -91,6 +96,20 @@ class ctkCollapsibleButton(QAbstractButton):
             ring = header.adjusted(0, 0, -1, -1)
             painter.setPen(self.palette.highlight().color())
             painter.drawRect(ring)
+
+
+def _hide_contents(section: Any) -> None:
+    contents = [child for child in section.children() if isinstance(child, QWidget) and not child.isWindow()]
+    shown = [child for child in contents if not child.isHidden()]
+    section._hidden_by_us += shown
+    for child in shown:
+        child.setVisible(False)
+
+
+def _show_hidden(section: Any) -> None:
+    hidden, section._hidden_by_us = section._hidden_by_us, []
+    for child in hidden:
+        child.setVisible(True)
 
 
 class ctkCollapsibleGroupBox(QGroupBox):
@@ -105,9 +124,12 @@ class ctkCollapsibleGroupBox(QGroupBox):
         self.setChecked(True)
         self.toggled.connect(self._show_contents)
 
-    def _show_contents(self, shown: bool) -> None:
-        ctkCollapsibleButton._show_contents(self, shown)  # type: ignore[arg-type]
+    def showEvent(self, event: Any) -> None:
+        super().showEvent(event)
+        if not self.isChecked():
+            _hide_contents(self)
 
+    _show_contents = ctkCollapsibleButton._show_contents
     contentsCollapsed = Signal(bool)
 
     def _collapsed(self) -> bool:

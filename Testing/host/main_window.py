@@ -4,7 +4,7 @@
 from typing import Any
 
 import slicer
-from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtWidgets import QDockWidget, QFrame, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 
@@ -31,6 +31,27 @@ class ModuleSelector(QObject):
         self.moduleSelected.emit(name)
 
 
+class ModulePanel(QScrollArea):
+    """Never narrower than the module's panel, as the application's: it scrolls up and down only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("ModulePanel")
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        panel = self.widget()
+        width = panel.minimumSizeHint.width() if panel is not None else 0
+        return QSize(width + self.verticalScrollBar().sizeHint.width(), 100)
+
+    def eventFilter(self, watched: Any, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+
 class qSlicerMainWindow(QMainWindow):
     """Found by `slicer.util.mainWindow()` under this name."""
 
@@ -39,11 +60,7 @@ class qSlicerMainWindow(QMainWindow):
         self.setObjectName("qSlicerMainWindow")
         self.setWindowTitle("3D Slicer")
         self._selector = ModuleSelector(self)
-        self._panel = QScrollArea()
-        self._panel.setObjectName("ModulePanel")
-        self._panel.setWidgetResizable(True)
-        self._panel.setFrameShape(QFrame.Shape.NoFrame)
-        self._panel.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._panel = ModulePanel()
         self._dock = QDockWidget(self)
         self._dock.setObjectName("PanelDockWidget")
         self._dock.setWidget(self._panel)
