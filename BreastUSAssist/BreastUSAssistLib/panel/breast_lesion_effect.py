@@ -118,6 +118,7 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
         if self.options is not None:
             self.options.show_icons()
         self._observe()
+        self.say(_("Left-click on the lesion."))
         self._prepare()
 
     def deactivate(self) -> None:
@@ -266,7 +267,9 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
         self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._on_selection)
         segmentation, volume = parameters.GetSegmentationNode(), parameters.GetSourceVolumeNode()
         if segmentation is not None:
-            for event in (slicer.vtkSegmentation.SourceRepresentationModified, slicer.vtkSegmentation.SegmentRemoved):
+            changes = slicer.vtkSegmentation
+            # Undo tells of a modified segment alone, painting of the representation, too.
+            for event in (changes.SourceRepresentationModified, changes.SegmentModified, changes.SegmentRemoved):
                 self.addObserver(segmentation, event, self._on_edit)
         if volume is not None:
             self.addObserver(volume, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self._on_frame)

@@ -125,7 +125,7 @@ class Correction:
             return work
         self.forget()
         self._work = _Work(target, target.mask())
-        self._questions.open(target.frame_id, target.pixels, self._work.expected)
+        self._questions.open(target.frame_id, target.pixels, target.labels)
         return self._work
 
     def _on_answered(self, question: Question, mask: np.ndarray) -> None:

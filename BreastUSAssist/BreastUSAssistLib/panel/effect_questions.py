@@ -34,7 +34,7 @@ class Question:
 class _Frame:
     id: Hashable
     pixels: Callable[[], np.ndarray]
-    mask: np.ndarray | None
+    labels: Callable[[], np.ndarray]
 
 
 class Questions:
@@ -69,15 +69,16 @@ class Questions:
         """Whether an outline is awaited."""
         return self._asked is not None or self._waiting is not None
 
-    def open(self, frame: Hashable, pixels: Callable[[], np.ndarray], mask: np.ndarray | None) -> None:
+    def open(self, frame: Hashable, pixels: Callable[[], np.ndarray], labels: Callable[[], np.ndarray]) -> None:
         """Let the process prepare a frame, so that the first click on it is quick.
 
         Args:
             frame: stands for the pixels; another value for other pixels.
             pixels: gives uint8 (rows, columns[, 3]).
-            mask: the outline to be corrected, for which the process prepares its close-up; None without one.
+            labels: gives uint8 (rows, columns), the outlines that may be corrected: the process prepares their
+                close-ups.
         """
-        self._frame = _Frame(frame, pixels, mask)
+        self._frame = _Frame(frame, pixels, labels)
         self._go_on()
 
     def ask(self, question: Question) -> None:
@@ -107,9 +108,9 @@ class Questions:
         self._opening = frame.id
         try:
             arguments: dict[str, Any] = {"frame": str(write_array(client.exchange(), "frame", frame.pixels()))}
-            if frame.mask is not None and frame.mask.any():
-                labels = write_array(client.exchange(), "labels", frame.mask.astype(np.uint8))
-                arguments["labels"] = str(labels)
+            labels = frame.labels()
+            if labels.any():
+                arguments["labels"] = str(write_array(client.exchange(), "labels", labels))
         except BreastUSAssistError:
             self._opening = None
             raise

@@ -15,6 +15,8 @@ from ..mrml.source import UltrasoundSource, source_of
 
 ALGORITHM_TYPE = "DICOM.SegmentAlgorithmType"
 ALGORITHM_NAME = "DICOM.SegmentAlgorithmName"
+MOST_LABELS = 8
+"""Other segments that are told to the process: it prepares fewer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +64,20 @@ class Target:
 
     def mask(self) -> np.ndarray:
         """The segment in this frame: bool (rows, columns)."""
+        return self._mask_of(self.segment_id)
+
+    def labels(self) -> np.ndarray:
+        """All segments in this frame, this one as 1 and on top of the others: uint8 (rows, columns)."""
+        labels = np.zeros(self.shape, np.uint8)
+        others = [each for each in self.segmentation.GetSegmentation().GetSegmentIDs() if each != self.segment_id]
+        for number, segment_id in enumerate(others[:MOST_LABELS], start=2):
+            labels[self._mask_of(segment_id)] = number
+        labels[self.mask()] = 1
+        return labels
+
+    def _mask_of(self, segment_id: str) -> np.ndarray:
         mask = np.zeros(self.shape, bool)
-        part = read_part(self.segmentation.GetSegmentation(), self.segment_id, self._volume_shape, self._lattice)
+        part = read_part(self.segmentation.GetSegmentation(), segment_id, self._volume_shape, self._lattice)
         if part is not None:
             (planes, rows, columns), inside = part
             if planes.start <= self._plane < planes.stop:
