@@ -107,7 +107,7 @@ class Case(CaseReading):
         return self._applying_run(analysis, labels, first_frame)
 
     def add_lesion(self, number: int | None = None) -> "LesionReading":
-        """Add a lesion that the AI did not draw, with an empty outline.
+        """Add a lesion that the AI did not draw, with an empty outline; can be undone.
 
         Raises:
             InputError: the number is taken or above the highest possible.
@@ -116,8 +116,9 @@ class Case(CaseReading):
 
         lesion = new_lesion(self.reading, number)
         _made = self.segmentation
-        self._store(self.reading.with_lesion(lesion), change=CaseChange("reading", lesion.number))
-        self._outlines.add([lesion])
+        self.history.settle()
+        self._change_lesion(lesion)
+        self._outlines.add([lesion], pause=False)
         return lesion
 
     def remove_lesion(self, number: int) -> None:
@@ -131,11 +132,14 @@ class Case(CaseReading):
         self._lesions_changed((), (number,))
 
     def put_back_lesion(self, number: int) -> None:
-        """Take a removed lesion back with the outline that it had."""
-        if self.record.lesion(number).present:
+        """Take a removed lesion back with the outline that it had; can be undone."""
+        lesion = self.record.lesion(number)
+        if lesion.present:
             return
+        _made = self.segmentation
+        self.history.settle()
+        self._outlines.add([lesion], pause=False)
         self._lesions_changed((number,), ())
-        self._outlines.put_back(self.record.lesion(number))
 
     def set_mask(self, frame: int, number: int, mask: np.ndarray, tool: str = "segment_editor") -> None:
         """Replace the outline of a lesion in a frame, as one undo step.
@@ -300,7 +304,9 @@ class Case(CaseReading):
                 self._change_lesion(without(self._record.lesion(number)))
         for number in added:
             if number in listed:
-                self._change_lesion(put_back(listed[number]))
+                if not listed[number].present:
+                    self._change_lesion(put_back(listed[number]))
+                    self._outlines.put_back(self._record.lesion(number))
             elif 1 <= number <= MOST_LESIONS:
                 uid = self._outlines.tracking_uid(number)
                 self._change_lesion(new_lesion(self.reading, number, uid, "segment_editor"))

@@ -90,10 +90,11 @@ class CaseOutlines:
             self._record.link(SEGMENTATION, found.node)
             self._record.link(SEGMENTATION_SEQUENCE, found.sequence)
 
-    def add(self, lesions: "Iterable[LesionReading]", algorithm: str = "") -> None:
-        """Give lesions their empty segments."""
+    def add(self, lesions: "Iterable[LesionReading]", algorithm: str = "", *, pause: bool = True) -> None:
+        """Give lesions their empty segments; an undo step with `pause` off."""
         segmentation = self.segmentation
-        with self.history.paused():
+        history = self.history
+        with history.paused() if pause else history.grouped():
             for lesion in lesions:
                 origin: Origin = "automatic" if lesion.run is not None else "manual"
                 named = {"algorithm": algorithm} if algorithm else {}

@@ -332,6 +332,9 @@ class CaseRecord:
         node.SetForceCreateStorageNode(node.CreateStorageNodeAlways)
         self.scene.AddNode(node)
         node.SetNodeReferenceID(SOURCE, (self.source.sequence or self.source.volume).GetID())
+        if self.node is not None:  # somebody deleted it; what it referred to is still the case's
+            for role in (SEGMENTATION, SEGMENTATION_SEQUENCE, TABLE):
+                node.SetNodeReferenceID(role, self.node.GetNodeReferenceID(role))
         return node
 
 
