@@ -1,5 +1,6 @@
 # Written by Testing/cmake/update_module_files.py; a test compares it with the files that git knows.
 set(MODULE_PYTHON_SCRIPTS
+  BreastUSAssist.py
   BreastUSAssistLib/__init__.py
   BreastUSAssistLib/__main__.py
   BreastUSAssistLib/birads/__init__.py
@@ -21,13 +22,17 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/birads/reader_measures.py
   BreastUSAssistLib/birads/reader_terms.py
   BreastUSAssistLib/birads/reading.py
+  BreastUSAssistLib/birads/reading_changes.py
   BreastUSAssistLib/birads/reading_view.py
   BreastUSAssistLib/birads/risk.py
+  BreastUSAssistLib/birads/run_merging.py
+  BreastUSAssistLib/birads/volume_axes.py
   BreastUSAssistLib/command_line/__init__.py
   BreastUSAssistLib/command_line/analyze.py
   BreastUSAssistLib/command_line/arguments.py
   BreastUSAssistLib/command_line/demo.py
   BreastUSAssistLib/command_line/evaluate.py
+  BreastUSAssistLib/command_line/labels.py
   BreastUSAssistLib/command_line/models.py
   BreastUSAssistLib/command_line/phantom.py
   BreastUSAssistLib/command_line/refine.py
@@ -52,6 +57,25 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/errors.py
   BreastUSAssistLib/files.py
   BreastUSAssistLib/json_schema.py
+  BreastUSAssistLib/labels/__init__.py
+  BreastUSAssistLib/labels/audit.py
+  BreastUSAssistLib/labels/blobs.py
+  BreastUSAssistLib/labels/durable.py
+  BreastUSAssistLib/labels/image_identity.py
+  BreastUSAssistLib/labels/index.py
+  BreastUSAssistLib/labels/index_errors.py
+  BreastUSAssistLib/labels/keys.py
+  BreastUSAssistLib/labels/masks.py
+  BreastUSAssistLib/labels/new_label.py
+  BreastUSAssistLib/labels/pixel_content.py
+  BreastUSAssistLib/labels/record.py
+  BreastUSAssistLib/labels/record_text.py
+  BreastUSAssistLib/labels/seal.py
+  BreastUSAssistLib/labels/shared_folders.py
+  BreastUSAssistLib/labels/store.py
+  BreastUSAssistLib/labels/store_header.py
+  BreastUSAssistLib/labels/verification.py
+  BreastUSAssistLib/labels/write_ahead_log.py
   BreastUSAssistLib/learning/__init__.py
   BreastUSAssistLib/learning/asked_figures.py
   BreastUSAssistLib/learning/augmentation.py
@@ -124,26 +148,74 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/model/refiner.py
   BreastUSAssistLib/model/torch_backend.py
   BreastUSAssistLib/mrml/__init__.py
+  BreastUSAssistLib/mrml/case.py
+  BreastUSAssistLib/mrml/case_closing.py
+  BreastUSAssistLib/mrml/case_list.py
+  BreastUSAssistLib/mrml/case_outlines.py
+  BreastUSAssistLib/mrml/case_reading.py
+  BreastUSAssistLib/mrml/case_record.py
+  BreastUSAssistLib/mrml/case_runs.py
   BreastUSAssistLib/mrml/case_segmentation.py
+  BreastUSAssistLib/mrml/case_source.py
+  BreastUSAssistLib/mrml/case_ties.py
+  BreastUSAssistLib/mrml/edit_history.py
+  BreastUSAssistLib/mrml/findings_table.py
+  BreastUSAssistLib/mrml/packed_mask.py
   BreastUSAssistLib/mrml/parameter_node.py
   BreastUSAssistLib/mrml/pixel_calibration.py
+  BreastUSAssistLib/mrml/prompt_marks.py
+  BreastUSAssistLib/mrml/scene_file.py
   BreastUSAssistLib/mrml/segment_masks.py
   BreastUSAssistLib/mrml/slice_view.py
   BreastUSAssistLib/mrml/source.py
   BreastUSAssistLib/mrml/source_headers.py
+  BreastUSAssistLib/mrml/subject_hierarchy.py
   BreastUSAssistLib/mrml/volume_loading.py
   BreastUSAssistLib/panel/__init__.py
+  BreastUSAssistLib/panel/analysis_run.py
+  BreastUSAssistLib/panel/analyze_section.py
+  BreastUSAssistLib/panel/breast_lesion_effect.py
+  BreastUSAssistLib/panel/calibration_row.py
+  BreastUSAssistLib/panel/case_section.py
+  BreastUSAssistLib/panel/clinical_form.py
+  BreastUSAssistLib/panel/correct_section.py
+  BreastUSAssistLib/panel/effect_correction.py
+  BreastUSAssistLib/panel/effect_marks.py
+  BreastUSAssistLib/panel/effect_options.py
+  BreastUSAssistLib/panel/effect_questions.py
+  BreastUSAssistLib/panel/effect_target.py
+  BreastUSAssistLib/panel/export_run.py
+  BreastUSAssistLib/panel/findings_cells.py
+  BreastUSAssistLib/panel/findings_section.py
+  BreastUSAssistLib/panel/finish_section.py
+  BreastUSAssistLib/panel/frame_sending.py
+  BreastUSAssistLib/panel/install.py
+  BreastUSAssistLib/panel/install_bar.py
+  BreastUSAssistLib/panel/install_plan.py
+  BreastUSAssistLib/panel/label_keeping.py
+  BreastUSAssistLib/panel/panel.py
+  BreastUSAssistLib/panel/python_command.py
+  BreastUSAssistLib/panel/revising.py
+  BreastUSAssistLib/panel/sample_data.py
+  BreastUSAssistLib/panel/segment_editor.py
+  BreastUSAssistLib/panel/self_test.py
+  BreastUSAssistLib/panel/session.py
+  BreastUSAssistLib/panel/shortcuts.py
   BreastUSAssistLib/panel/signals.py
   BreastUSAssistLib/panel/stepper.py
   BreastUSAssistLib/service/__init__.py
   BreastUSAssistLib/service/analysis_file.py
   BreastUSAssistLib/service/analyze.py
   BreastUSAssistLib/service/batch.py
+  BreastUSAssistLib/service/case_content.py
   BreastUSAssistLib/service/case_files.py
   BreastUSAssistLib/service/demo.py
   BreastUSAssistLib/service/familiarity_gate.py
   BreastUSAssistLib/service/frame_range.py
+  BreastUSAssistLib/service/label_packing.py
+  BreastUSAssistLib/service/lesion_description.py
   BreastUSAssistLib/service/outline_band.py
+  BreastUSAssistLib/service/reading_export.py
   BreastUSAssistLib/service/report.py
   BreastUSAssistLib/service/report_lesion.py
   BreastUSAssistLib/service/report_pictures.py
@@ -155,7 +227,10 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/worker_analyze.py
   BreastUSAssistLib/service/worker_client.py
   BreastUSAssistLib/service/worker_clip.py
+  BreastUSAssistLib/service/worker_describe.py
   BreastUSAssistLib/service/worker_ending.py
+  BreastUSAssistLib/service/worker_export.py
+  BreastUSAssistLib/service/worker_labels.py
   BreastUSAssistLib/service/worker_models.py
   BreastUSAssistLib/service/worker_protocol.py
   BreastUSAssistLib/service/worker_refine.py
@@ -198,10 +273,13 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/spacing.py
   BreastUSAssistLib/ultrasound/tissue.py
   BreastUSAssistLib/ultrasound/volumes.py
+  SegmentEditorBreastLesion.py
+  SegmentEditorBreastLesionLib/SegmentEditorEffect.py
   )
 
 set(MODULE_PYTHON_RESOURCES
   Resources/Icons/BreastUSAssist.png
+  Resources/Icons/SegmentEditorBreastLesion.png
   Resources/Icons/accept-dark.png
   Resources/Icons/accept.png
   Resources/Icons/add-click-dark.png
@@ -212,6 +290,8 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Icons/cancel.png
   Resources/Icons/next-dark.png
   Resources/Icons/next.png
+  Resources/Icons/phantom-cine.png
+  Resources/Icons/phantom-still.png
   Resources/Icons/put-back-dark.png
   Resources/Icons/put-back.png
   Resources/Icons/redo-dark.png
@@ -253,11 +333,19 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Report/report.html
   Resources/Schema/analysis-1.0.schema.json
   Resources/Schema/analysis-1.1.schema.json
+  Resources/Schema/analysis-1.2.schema.json
   Resources/Schema/calibration-1.0.schema.json
   Resources/Schema/clinical-1.0.schema.json
+  Resources/Schema/label-1.0.schema.json
+  Resources/Schema/label-store-1.0.schema.json
   Resources/Schema/metrics-1.0.schema.json
   Resources/Schema/metrics-1.1.schema.json
   Resources/Schema/prompt-1.0.schema.json
+  Resources/UI/AnalyzeSection.ui
+  Resources/UI/BreastUSAssist.ui
+  Resources/UI/CaseSection.ui
+  Resources/UI/FinishSection.ui
+  Resources/UI/SegmentEditorBreastLesion.ui
   Resources/requirements-cpu.txt
   Resources/requirements-gpu.txt
   Resources/requirements.txt

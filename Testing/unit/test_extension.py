@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CMAKE_FOLDER = CHECKOUT / "Testing" / "cmake"
@@ -190,8 +192,6 @@ def test_the_index_entry_has_the_fields_of_its_schema() -> None:
 
 
 def test_what_the_index_checks_is_there() -> None:
-    from PIL import Image
-
     assert (CHECKOUT / "LICENSE").is_file()
     project = (CHECKOUT / "CMakeLists.txt").read_text("utf-8")
     assert "project(BreastUSAssist)" in project
@@ -203,3 +203,45 @@ def test_what_the_index_checks_is_there() -> None:
         assert icon.size == (128, 128)
     size = sum((CHECKOUT / "BreastUSAssist" / name).stat().st_size for name in LISTING["module_files"]())
     assert size < 95e6, "a checkout above 100 MB is refused"
+
+
+ICONS = CHECKOUT / "BreastUSAssist" / "Resources" / "Icons"
+LINE_ICONS = sorted(path.stem.removesuffix("-dark") for path in ICONS.glob("*-dark.png"))
+
+
+def test_the_panel_has_its_icons() -> None:
+    wanted = {
+        "run",
+        "cancel",
+        "add-click",
+        "remove-click",
+        "box",
+        "scribble",
+        "accept",
+        "reject",
+        "next",
+        "undo",
+        "redo",
+    }
+    assert wanted | {"put-back"} <= set(LINE_ICONS)
+
+
+@pytest.mark.parametrize("name", LINE_ICONS)
+@pytest.mark.parametrize(("suffix", "background"), [("", 239), ("-dark", 50)])
+def test_an_icon_is_legible_at_20_pixels(name: str, suffix: str, background: int) -> None:
+    """Ink on a fair part of it, and a contrast of 4.5 or more (WCAG 2.2, 1.4.3) with the windows of both themes."""
+    with Image.open(ICONS / f"{name}{suffix}.png") as icon:
+        assert icon.mode == "RGBA" and icon.size[0] == icon.size[1] >= 40
+        pixels = np.asarray(icon.resize((20, 20), Image.Resampling.LANCZOS)).astype(float)
+    ink = pixels[..., 3] > 200
+    assert 0.06 < ink.mean() < 0.6
+    colour = pixels[ink][:, :3].mean(axis=0)
+    light, dark = sorted((luminance(colour), luminance(np.full(3, background))), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def luminance(colour: np.ndarray) -> float:
+    """Relative luminance of sRGB values 0..255 (WCAG 2.2)."""
+    value = np.asarray(colour) / 255
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))

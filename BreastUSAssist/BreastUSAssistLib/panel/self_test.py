@@ -79,7 +79,7 @@ def _check_draft(test: Any, client: "WorkerClient", case: "Case") -> None:
         slicer.app.processEvents()
     test.assertGreaterEqual(len(case.lesions), 1, "no lesion was found in the phantom")
     lesion = case.lesions[0]
-    test.assertIsNotNone(lesion.current.measurements.longest_axis.mm, "the phantom has a spacing, so sizes are in mm")
+    test.assertIsNotNone(_current(case).measurements.longest_axis.mm, "the phantom has a spacing, so sizes are in mm")
     test.assertEqual(case.table.GetNumberOfRows(), len(case.lesions))
     mask = case.mask(_key_frame(case), lesion.number)
     test.assertTrue(mask.any())
@@ -91,12 +91,12 @@ def _check_terms(test: Any, case: "Case") -> None:
 
     test.delayDisplay(_("The reader changes a term."))
     number = case.lesions[0].number
-    draft = _term(case.lesions[0].ai, "orientation")
+    draft = _term(_draft(case), "orientation")
     other = next(term for term, _label in terms_for("orientation", case.lexicon) if term != draft)
     case.set_term(number, "orientation", other)
     lesion = case.lesions[0]
-    test.assertEqual(_term(lesion.current, "orientation"), other)
-    test.assertEqual(_term(lesion.ai, "orientation"), draft, "the draft stays as it was")
+    test.assertEqual(_term(_current(case), "orientation"), other)
+    test.assertEqual(_term(_draft(case), "orientation"), draft, "the draft stays as it was")
     test.assertIn("orientation", lesion.changed)
     case.put_back_term(number, "orientation")
     test.assertNotIn("orientation", case.lesions[0].changed)
@@ -175,13 +175,27 @@ def _check_reopened(test: Any, case: "Case") -> None:
     again.close()
 
 
+def _draft(case: "Case") -> "Lesion":
+    """The first lesion as the AI drafted it."""
+    lesion = case.lesions[0].ai
+    assert lesion is not None
+    return lesion
+
+
+def _current(case: "Case") -> "Lesion":
+    """The first lesion as it stands after the reader's changes."""
+    lesion = case.lesions[0].current
+    assert lesion is not None
+    return lesion
+
+
 def _term(lesion: "Lesion", attribute: str) -> str:
     return next(one.term for one in lesion.descriptors if one.attribute == attribute)
 
 
 def _key_frame(case: "Case") -> int:
     """Frame, from 0, in which the first lesion was measured."""
-    return int(case.lesions[0].ai.key_frame) - 1
+    return _draft(case).key_frame - 1
 
 
 def _beside(mask: np.ndarray) -> list[int]:
