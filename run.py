@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Set up BreastUSAssist in this checkout and run it: `python3 run.py demo` or `python3 run.py test`.
+"""Set up BreastUSAssist in this checkout and run it: `python3 run.py demo`, `test` or `panel`.
 
 Needs Python 3.11 or newer and nothing else; everything is installed into `.venv` beside this file.
 """
@@ -23,9 +23,11 @@ SYSTEM_PACKAGES = ("dicom3tools", "chromium")
 
 USAGE = """usage: python3 run.py demo [--out FOLDER]
        python3 run.py test [pytest arguments]
+       python3 run.py panel [image]
 
-demo  sets up everything and runs the main job on a case that it makes itself
-test  sets up everything and runs the whole test suite"""
+demo   sets up everything and runs the main job on a case that it makes itself
+test   sets up everything and runs the whole test suite
+panel  opens the Slicer module's panel in a window of its own, without 3D Slicer, for developers with a screen"""
 
 
 def main(arguments: list[str]) -> int:
@@ -36,7 +38,7 @@ def main(arguments: list[str]) -> int:
             f"BreastUSAssist needs Python 3.11 or newer, this is {found}; run it with a newer python3.", file=sys.stderr
         )
         return 2
-    if not arguments or arguments[0] not in ("demo", "test"):
+    if not arguments or arguments[0] not in ("demo", "test", "panel"):
         print(USAGE, file=sys.stderr)
         return 0 if arguments and arguments[0] in ("-h", "--help") else 2
     command, rest = arguments[0], arguments[1:]
@@ -46,7 +48,7 @@ def main(arguments: list[str]) -> int:
             return run_in_venv("-m", "BreastUSAssistLib", "demo", *(rest or ("--out", str(HERE / "demo-output"))))
         set_up("test")
         install_system_packages()
-        return run_tests(rest)
+        return run_tests(rest) if command == "test" else run_in_venv(str(HERE / "Testing" / "open_panel.py"), *rest)
     except subprocess.CalledProcessError as error:
         shown = " ".join(str(part) for part in error.cmd)
         print(f"Setting up stopped: `{shown}` ended with {error.returncode}; its own words are above.", file=sys.stderr)

@@ -29,7 +29,7 @@ class BreastUSAssist(ScriptedLoadableModule):
             "The networks learned from the public data sets BUS-BRA, BUSI and BrEaST; see the README for how to cite"
             " them. BI-RADS is a trademark of the American College of Radiology, which does not endorse this project."
         )
-        slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.startupCompleted.connect(registerSampleData)
 
 
 def registerSampleData():

@@ -90,12 +90,17 @@ def _refuse_unknown_attributes(class_: type) -> None:
             known.fset(self, value)
         elif hasattr(type(known), "__set__"):
             known.__set__(self, value)
-        elif known is None and type(self).__module__.startswith("PySide6"):
+        elif known is None and type(self).__module__.startswith("PySide6") and not _is_child_of_ui_file(value, name):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}, and PythonQt creates none")
         else:
             self.__dict__[name] = value
 
     class_.__setattr__ = set_attribute  # type: ignore[assignment, method-assign]
+
+
+def _is_child_of_ui_file(value: Any, name: str) -> bool:
+    """PySide6's own loader gives the root of a `.ui` file its children as attributes."""
+    return isinstance(value, QtCore.QObject) and value.property("objectName") == name
 
 
 def _show_python_qt_names(qt: types.ModuleType) -> None:

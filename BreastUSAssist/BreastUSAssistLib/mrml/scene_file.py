@@ -1,6 +1,5 @@
 """The whole scene, images included, as one file."""
 
-import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ def save_scene(scene: Any, folder: Path, name: str) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not scene.WriteToMRB(str(beside)) or not beside.is_file():
             raise OSError("the scene could not be written")
-        os.replace(beside, target)
+        beside.replace(target)
     except OSError as error:
         reason = error.strerror or str(error)
         text = _("{path} was not saved ({reason}); free space or choose another folder.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from slicer.i18n import tr as _
 
 from ..errors import BreastUSAssistError
-from .frame_sending import sent_clip
+from .frame_sending import model_choice, sent_clip
 from .session import Session
 from .signals import Signal
 
@@ -66,10 +66,7 @@ class AnalysisRun:
     def _settings(self, clinical: "ClinicalParameters | None", prevalence: float | None) -> dict[str, Any]:
         parameters = self._session.parameters
         return {
-            "model": parameters.model,
-            "device": parameters.device,
-            "backend": "auto",
-            "reader": bool(parameters.use_reader),
+            **model_choice(parameters),
             "settings": {
                 "clinical": clinical.model_dump() if clinical is not None else None,
                 "prevalence": prevalence,

@@ -53,12 +53,8 @@ class CaseSection:
         case = self._session.case
         self._filling = True
         try:
-            if case is not None:
-                # The reader may have chosen another node of the same case (sequence, browser, proxy): leave it.
-                if self._ui.inputSelector.currentNode() is None:
-                    self._ui.inputSelector.setCurrentNode(case.source.volume)
-            elif self._ui.inputSelector.currentNode() is not None and self._session.parameters is None:
-                self._ui.inputSelector.setCurrentNode(None)
+            parameters = self._session.parameters
+            self._ui.inputSelector.setCurrentNode(parameters.input_node if parameters is not None else None)
             count = case.source.frame_count if case is not None else 1
             for widget in (self._ui.frameSlider, self._ui.frameSpinBox):
                 widget.setMaximum(count)

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from ..birads.lexicon import Lexicon
     from ..birads.reading_view import EffectiveLesion
 
-ATTRIBUTES = ("shape", "orientation", "margin", "echo_pattern", "posterior_features", "echogenic_rim", "calcifications")
-COLUMNS = ("number", "probability", "category", "size", *ATTRIBUTES)
+FIRST = ("shape", "orientation", "margin", "echo_pattern", "posterior_features", "echogenic_rim", "calcifications")
+"""Attributes that are described; the lexicon's others, which a reader alone can give, come after them."""
+OWN_COLUMNS = ("number", "probability", "category", "size")
+"""Before one column for each attribute of the lexicon."""
 CHANGED = "✎"
 """Stands beside what the reader changed, so that bold type is not the only sign."""
 
@@ -25,21 +27,21 @@ class Cell:
     changed: bool = False
 
 
+def columns_of(lexicon: "Lexicon") -> tuple[str, ...]:
+    """Names of the columns: our own, the attributes that the AI describes, then the lexicon's others."""
+    described = [name for name in FIRST if name in lexicon.attributes]
+    return (*OWN_COLUMNS, *described, *(name for name in lexicon.attributes if name not in FIRST))
+
+
 def headers(lexicon: "Lexicon") -> list[str]:
-    """Titles of COLUMNS."""
+    """Titles of `columns_of`."""
     own = {
         "number": _("No."),
         "probability": _("Malignant"),
         "category": _("Suggested"),
         "size": _("Size"),
     }
-    return [own.get(column) or lexicon.attributes[column].label for column in COLUMNS]
-
-
-def attribute_of(column: int) -> str | None:
-    """Attribute of the lexicon that a column shows; None for the others."""
-    name = COLUMNS[column] if 0 <= column < len(COLUMNS) else ""
-    return name if name in ATTRIBUTES else None
+    return [own.get(column) or lexicon.attributes[column].label for column in columns_of(lexicon)]
 
 
 def cell(lesion: "EffectiveLesion", column: str) -> Cell:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 import qt
 from slicer.i18n import tr as _
 
-from .findings_cells import COLUMNS, attribute_of, cell, headers, reasons
+from .findings_cells import OWN_COLUMNS, cell, columns_of, headers, reasons
 from .session import Session
+from .tie_choices import tie_choices
 
 if TYPE_CHECKING:
     from ..birads.reading_view import EffectiveLesion
@@ -19,10 +20,10 @@ class FindingsSection:
         self._ui, self._session = ui, session
         self._filling = False
         self._rows: tuple[EffectiveLesion, ...] = ()
+        self._columns: tuple[str, ...] = OWN_COLUMNS
         self._ties: list[str] = []
         self._editing: tuple[int, int] | None = None
         table = ui.findingsTable
-        table.setColumnCount(len(COLUMNS))
         table.verticalHeader().setVisible(False)
         table.horizontalHeader().setStretchLastSection(True)
         table.itemSelectionChanged.connect(self._on_selected)
@@ -44,9 +45,10 @@ class FindingsSection:
 
     def edit(self, row: int, column: int) -> None:
         """Open the list of terms in a cell; choosing one changes it, leaving it changes nothing."""
-        case, attribute = self._session.case, attribute_of(column)
-        if case is None or attribute is None or not 0 <= row < len(self._rows) or not self._rows[row].present:
+        case = self._session.case
+        if case is None or column < len(OWN_COLUMNS) or not 0 <= row < len(self._rows) or not self._rows[row].present:
             return
+        attribute = self._columns[column]
         from ..birads.reading_view import terms_for
 
         self._close_editor()
@@ -83,10 +85,12 @@ class FindingsSection:
         self._filling = True
         try:
             if self._rows and case is not None:
+                self._columns = columns_of(case.lexicon)
+                table.setColumnCount(len(self._columns))
                 table.setHorizontalHeaderLabels(headers(case.lexicon))
             table.setRowCount(len(self._rows))
             for row, lesion in enumerate(self._rows):
-                for column in range(len(COLUMNS)):
+                for column in range(len(self._columns)):
                     self._put(row, column, lesion)
             table.resizeColumnsToContents()
             table.resizeRowsToContents()
@@ -98,7 +102,7 @@ class FindingsSection:
         self._show_selection()
 
     def _put(self, row: int, column: int, lesion: "EffectiveLesion") -> None:
-        content = cell(lesion, COLUMNS[column])
+        content = cell(lesion, self._columns[column])
         item = qt.QTableWidgetItem(content.text)
         item.setToolTip(content.tip)
         font = item.font()
@@ -151,7 +155,7 @@ class FindingsSection:
         combo.addItem(_("not tied"))
         if case is None or lesion is None or case.closed:
             return
-        for uid, words in case.possible_partners(lesion.number):
+        for uid, words in tie_choices(case, lesion.number):
             combo.addItem(words)
             self._ties.append(uid)
         combo.setCurrentIndex(self._ties.index(lesion.tied_to) if lesion.tied_to in self._ties else 0)

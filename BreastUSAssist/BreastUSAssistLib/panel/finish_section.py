@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import ctk
 import slicer
 from slicer.i18n import tr as _
 
@@ -22,6 +23,8 @@ class FinishSection:
         self.keeping, self.exporting = LabelKeeping(session), ExportRun(session)
         self.keeping.changed.connect(self._show)
         self.exporting.changed.connect(self._show)
+        for path_edit in (ui.labelsPathLineEdit, ui.exportPathLineEdit):
+            path_edit.filters = ctk.ctkPathLineEdit.Dirs
         home = Path.home() / "BreastUSAssist"
         ui.readerLineEdit.setText(str(slicer.util.settingsValue(READER_SETTING, "")))
         ui.labelsPathLineEdit.setCurrentPath(str(slicer.util.settingsValue(LABELS_SETTING, str(home / "labels"))))
@@ -59,7 +62,7 @@ class FinishSection:
         if node is None:
             self._session.say(_("Every other image of the scene is decided; load more to go on."))
             return
-        self._session.parameters.input_node = node
+        self._session.choose(node)
 
     def export(self, checked: bool = False) -> None:
         """Write the chosen files."""

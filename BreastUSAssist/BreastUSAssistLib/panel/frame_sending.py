@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..mrml.parameter_node import AUTOMATIC
 from ..service.worker_clip import WorkerClip, write_frames
 
 if TYPE_CHECKING:
@@ -34,3 +35,9 @@ def sent_clip(
         first_frame=frames[0] + 1,
         frame_count=source.frame_count,
     )
+
+
+def model_choice(parameters: Any) -> dict[str, Any]:
+    """Arguments that say which models a request runs on what: those of the panel's parameter node."""
+    chosen = {"device": parameters.device, "backend": "auto", "reader": bool(parameters.use_reader)}
+    return chosen if parameters.model == AUTOMATIC else {"model": parameters.model, **chosen}

@@ -6,7 +6,7 @@ import numpy as np
 import qt
 
 from ..errors import BreastUSAssistError
-from .frame_sending import sent_clip
+from .frame_sending import model_choice, sent_clip
 from .session import Session
 
 if TYPE_CHECKING:
@@ -119,7 +119,5 @@ def _request(case: "Case", number: int, session: Session) -> dict[str, Any] | No
         "key_frame": key + 1,
         "origin": case.segmentation.origin(number, key) or "semiautomatic",
         "settings": last.model_dump() if last is not None else None,
-        "reader": bool(session.parameters.use_reader),
-        "model": session.parameters.model,
-        "device": session.parameters.device,
+        **model_choice(session.parameters),
     }

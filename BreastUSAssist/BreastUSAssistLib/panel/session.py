@@ -77,6 +77,8 @@ class Session(slicer.util.VTKObservationMixin):
 
         A node that cannot be read leaves no case, and a sentence in the status line.
         """
+        if self.case is not None and node is not None and node in (self.case.source.volume, self.case.source.sequence):
+            return
         case = None
         if node is not None:
             from ..mrml.case import open_case
@@ -88,8 +90,8 @@ class Session(slicer.util.VTKObservationMixin):
             except ImportError as error:
                 text = _("The Python package {name} is missing; press Install above.")
                 self.say(text.format(name=error.name), "error")
-        if self.case is not None and case is not None and self.case.record.node is case.record.node:
-            return
+        if self.parameters is not None:
+            self.parameters.input_node = node
         self._leave_case()
         self.case = case
         if case is not None:
