@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from PySide6.QtCore import Property, QEvent, QRect, Qt, Signal
+from PySide6.QtCore import Property, QEvent, QRect, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QAbstractButton,
     QCheckBox,
@@ -58,6 +58,11 @@ class ctkCollapsibleButton(QAbstractButton):
         super().showEvent(event)
         if not self.isChecked():
             _hide_contents(self)
+
+    def childEvent(self, event: Any) -> None:
+        super().childEvent(event)
+        if event.polished():
+            QTimer.singleShot(0, self, lambda: self.isChecked() or _hide_contents(self))
 
     def _show_contents(self, shown: bool) -> None:
         if shown:
@@ -128,6 +133,11 @@ class ctkCollapsibleGroupBox(QGroupBox):
         super().showEvent(event)
         if not self.isChecked():
             _hide_contents(self)
+
+    def childEvent(self, event: Any) -> None:
+        super().childEvent(event)
+        if event.polished():
+            QTimer.singleShot(0, self, lambda: self.isChecked() or _hide_contents(self))
 
     _show_contents = ctkCollapsibleButton._show_contents
     contentsCollapsed = Signal(bool)

@@ -93,6 +93,22 @@ def test_collapsing_hides_what_was_shown_and_only_that() -> None:
     assert not shown.isHidden() and hidden.isHidden() and told == [True, False]
 
 
+def test_what_is_added_to_a_collapsed_section_waits_until_it_opens() -> None:
+    section = ctk.ctkCollapsibleButton()
+    section.collapsed = True
+    layout = qt.QVBoxLayout(section)
+    early, late = qt.QPushButton("early"), qt.QPushButton("late")
+    layout.addWidget(early)
+    section.show()
+    host.process_events()
+    layout.addWidget(late)
+    host.process_events(0.05)
+    assert not early.visible and not late.visible
+    section.collapsed = False
+    assert early.visible and late.visible
+    section.close()
+
+
 def test_node_selector_follows_the_scene() -> None:
     clear()
     selector = slicer.qMRMLNodeComboBox()
