@@ -56,7 +56,7 @@ def identity_of(frames: Iterable[np.ndarray], kind: "ClipKind", source_uids: Seq
         depth = 3 if pixels.ndim == 3 else 1
         channels = max(channels, depth)
         one = hashlib.sha256(struct.pack("<III", rows, columns, depth))
-        one.update(pixels)
+        one.update(pixels.data)
         whole.update(one.digest())
     if shape is None:
         raise InputError("An image without a frame has no identity; open an image first.")

@@ -28,6 +28,13 @@ STATEMENTS = (
     "CREATE TRIGGER trail_unchanged BEFORE UPDATE ON trail BEGIN SELECT RAISE(ABORT, 'append only'); END",
 )
 _APPLICATION_ID = 0x4255534C
+_SETTINGS = (
+    "synchronous=FULL",
+    "fullfsync=ON",
+    "checkpoint_fullfsync=ON",
+    "wal_autocheckpoint=256",
+    "cell_size_check=ON",
+)
 _ROW = (
     "SELECT t.id, t.time_ms, t.event, c.name, t.version, t.parent, t.text, t.hash "
     "FROM trail t LEFT JOIN cases c ON c.id = t.case_id "
@@ -196,19 +203,16 @@ class LabelIndex:
 
     def _connect(self, alone: bool, wait_s: float) -> sqlite3.Connection:
         uri = self._path.resolve().as_uri()
-        mode = "ro" if self.read_only else "rw"
-        connection = _opened(f"{uri}?mode={mode}", wait_s, alone)
+        if not self.read_only:
+            return _opened(f"{uri}?mode=rw", wait_s, alone)
         try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return _opened(f"{uri}?mode=ro", wait_s, alone)
         except sqlite3.OperationalError:
-            connection.close()
-            left = self._path.with_name(INDEX + "-wal")
-            if not self.read_only or (left.exists() and left.stat().st_size):
+            log = self._path.with_name(INDEX + "-wal")
+            if log.exists() and log.stat().st_size:
                 raise
             # A folder that cannot be written has no room for SQLite's shared memory, and needs none.
-            connection = _opened(f"{uri}?mode=ro&immutable=1", wait_s, alone)
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        return connection
+            return _opened(f"{uri}?mode=ro&immutable=1", wait_s, alone)
 
     def _added(self, head: tuple[int, bytes], case: str | None, new: NewEntry, key: StoreKey) -> TrailEntry:
         last, previous = head
@@ -265,11 +269,15 @@ def _packed(case: str) -> bytes:
 
 def _opened(uri: str, wait_s: float, alone: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=wait_s, check_same_thread=False)
-    if alone:
-        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    for setting in ("synchronous=FULL", "fullfsync=ON", "checkpoint_fullfsync=ON", "wal_autocheckpoint=256"):
-        connection.execute(f"PRAGMA {setting}")
-    connection.execute("PRAGMA cell_size_check=ON")
+    try:
+        if alone:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        for setting in _SETTINGS:
+            connection.execute(f"PRAGMA {setting}")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

@@ -88,8 +88,12 @@ def store_blobs(label: NewLabel, case: str, blobs: BlobFolder, kept_frames: Mapp
         result=masks[-1],
         frames=listed,
         reading=reading,
+        decision=reading.decision if reading else "open",
+        reason=reading.reason if reading else "",
+        reader=reading.reader if reading else "",
+        seconds_spent=reading.seconds_spent if reading else 0.0,
+        tools=_tools(reading),
         models=_models(label.runs),
-        **_said(reading),
     )
 
 
@@ -103,17 +107,8 @@ def _frame_content(frame: "np.ndarray") -> Content:
     return Content(frame_to_bytes(frame), stride=1 if canonical_pixels(frame).ndim == 2 else 3)
 
 
-def _said(reading: Reading | None) -> dict[str, object]:
-    if reading is None:
-        return {}
-    tools = dict.fromkeys(tool for lesion in reading.lesions for tool in lesion.tools)
-    return {
-        "decision": reading.decision,
-        "reason": reading.reason,
-        "reader": reading.reader,
-        "seconds_spent": reading.seconds_spent,
-        "tools": tuple(tools),
-    }
+def _tools(reading: Reading | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tool for lesion in reading.lesions for tool in lesion.tools)) if reading else ()
 
 
 def _models(runs: Sequence[tuple[Analysis, MaskStack | None]]) -> tuple[ModelReference, ...]:

@@ -45,11 +45,13 @@ def seal_damage(folder: Path, index: LabelIndex) -> tuple[list[str], str]:
         return [f"{SEAL} is damaged"], ""
     found = _content(index)
     if found["entry"] != sealed["entry"]:
-        words = f"The index was sealed at entry {sealed['entry']} of {found['entry']}"
-        return [], f"{words}: bytes of it that hold nothing could not be checked."
+        return [], (
+            f"The index was sealed at entry {sealed['entry']} of {found['entry']}: bytes of it that hold nothing could "
+            "not be checked."
+        )
     blocks, before = found["blocks"], sealed["blocks"]
-    damaged = [i for i, (one, other) in enumerate(zip(blocks, before, strict=False)) if one != other]
-    words = [f"index.sqlite has changed in bytes {i * _BLOCK} to {(i + 1) * _BLOCK - 1}" for i in damaged]
+    changed = [i for i, (one, other) in enumerate(zip(blocks, before, strict=False)) if one != other]
+    words = [f"index.sqlite has changed in bytes {i * _BLOCK} to {(i + 1) * _BLOCK - 1}" for i in changed]
     if len(blocks) != len(before):
         words.append("index.sqlite has another length than when it was sealed")
     return words, ""

@@ -1,5 +1,6 @@
 """Whether a folder lies on another computer: there SQLite's shared memory does not reach, and locks may not hold."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def _kind_of(folder: Path, mounts: str) -> str | None:
         fields = left.split()
         if len(fields) < 5 or not right:
             continue
-        place = Path(fields[4].encode("utf-8", "surrogateescape").decode("unicode_escape"))
+        place = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4]))
         if folder.is_relative_to(place) and len(place.parts) >= longest:
             found, longest = right.split()[0], len(place.parts)
     return found if found in _NETWORK or found.startswith(_NETWORK_FUSE) else None

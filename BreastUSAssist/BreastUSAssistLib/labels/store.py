@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import threading
 import time
 import weakref
@@ -23,11 +22,12 @@ from .keys import StoreKey, new_secret, secret_of
 from .masks import MaskStack
 from .new_label import NewLabel, check_fits, store_blobs
 from .pixel_content import frame_from_bytes
-from .record import CASE_NAME, ImageIdentity, LabelRecord, RecordKind, record_name
-from .record_text import record_from_text, record_to_text
+from .record import ImageIdentity, LabelRecord, RecordKind, record_name
+from .record_text import record_to_text
 from .seal import seal_index
 from .shared_folders import network_file_system
 from .store_header import StoreHeader, new_id, new_salt, read_header, write_header
+from .stored_record import check_case_name, frame_addresses, record_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -332,32 +332,6 @@ class LabelStore:
             )
 
 
-def record_of(entry: TrailEntry, key: StoreKey) -> LabelRecord:
-    """Record of an entry.
-
-    Raises:
-        InputError: the entry is damaged, or its columns are not those of the record.
-    """
-    name = record_name(entry.case or "?", entry.version or 0)
-    record = record_from_text(entry_text(entry, key, name), name)
-    if (record.case, record.version, record.parent) != (entry.case, entry.version, entry.parent):
-        raise InputError(f"{name} is damaged: the index says otherwise; bring the store back from a backup.")
-    return record
-
-
-def entry_text(entry: TrailEntry, key: StoreKey, name: str) -> bytes:
-    """Text of an entry. Raises InputError: damaged; says `name`."""
-    try:
-        return zlib.decompress(key.open(entry.text, text_bound(entry.id)))
-    except (InputError, zlib.error) as error:
-        raise InputError(f"{name} is damaged; bring it back from a backup of the store.") from error
-
-
-def frame_addresses(content: bytes) -> dict[int, str]:
-    """Addresses of stored frames by 1-based number, from the blob that lists them."""
-    return {int(number): address for number, address in json.loads(content).items()}
-
-
 def key_of(folder: Path, header: StoreHeader, secret: str | None) -> StoreKey:
     """The key of a store.
 
@@ -372,12 +346,6 @@ def key_of(folder: Path, header: StoreHeader, secret: str | None) -> StoreKey:
             f"The key does not fit the label store {folder}; set BREASTUS_KEY to the key that the store was made with."
         )
     return key
-
-
-def check_case_name(case: str) -> None:
-    """Raises InputError: no name that a case could have."""
-    if not re.fullmatch(CASE_NAME, case):
-        raise InputError("That is no name of a case; `breastusassist labels list` names those that are there.")
 
 
 def _opened_index(folder: Path, read_only: bool) -> LabelIndex:

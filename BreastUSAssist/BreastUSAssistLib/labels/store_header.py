@@ -46,6 +46,10 @@ class StoreHeader(Record):
         return json.dumps(self.model_dump(), indent=2) + "\n"
 
 
+class DamagedHeaderError(InputError):
+    """A store.json that is not as it was written."""
+
+
 def new_id() -> str:
     """Id of a new store."""
     return str(uuid.uuid4())
@@ -70,7 +74,8 @@ def read_header(folder: Path) -> StoreHeader:
     """Read store.json.
 
     Raises:
-        InputError: there is none, it is of a newer version, or it is damaged.
+        DamagedHeaderError: it is damaged.
+        InputError: there is none, or it is of a newer version.
     """
     path = folder / HEADER
     try:
@@ -108,5 +113,5 @@ def store_schema() -> str:
     )
 
 
-def _damaged(path: Path) -> InputError:
-    return InputError(f"{path} is damaged; bring it back from a backup of the store.")
+def _damaged(path: Path) -> DamagedHeaderError:
+    return DamagedHeaderError(f"{path} is damaged; bring it back from a backup of the store.")
