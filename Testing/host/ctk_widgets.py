@@ -105,7 +105,9 @@ class ctkCollapsibleButton(QAbstractButton):
 
 def _hide_contents(section: Any) -> None:
     contents = [child for child in section.children() if isinstance(child, QWidget) and not child.isWindow()]
-    shown = [child for child in contents if not child.isHidden()]
+    # a child that nobody showed or hid yet is about to be shown by its layout
+    told = Qt.WidgetAttribute.WA_WState_ExplicitShowHide
+    shown = [child for child in contents if not child.isHidden() or not child.testAttribute(told)]
     section._hidden_by_us += shown
     for child in shown:
         child.setVisible(False)

@@ -102,7 +102,7 @@ def test_what_is_added_to_a_collapsed_section_waits_until_it_opens() -> None:
     section.show()
     host.process_events()
     layout.addWidget(late)
-    host.process_events(0.05)
+    assert host.process_events(until=late.isHidden, timeout=5)
     assert not early.visible and not late.visible
     section.collapsed = False
     assert early.visible and late.visible
