@@ -74,6 +74,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/shared_folders.py
   BreastUSAssistLib/labels/store.py
   BreastUSAssistLib/labels/store_header.py
+  BreastUSAssistLib/labels/stored_record.py
   BreastUSAssistLib/labels/verification.py
   BreastUSAssistLib/labels/write_ahead_log.py
   BreastUSAssistLib/learning/__init__.py
@@ -203,6 +204,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/panel/shortcuts.py
   BreastUSAssistLib/panel/signals.py
   BreastUSAssistLib/panel/stepper.py
+  BreastUSAssistLib/panel/tie_choices.py
   BreastUSAssistLib/service/__init__.py
   BreastUSAssistLib/service/analysis_file.py
   BreastUSAssistLib/service/analyze.py
@@ -344,6 +346,8 @@ set(MODULE_PYTHON_RESOURCES
   Resources/UI/AnalyzeSection.ui
   Resources/UI/BreastUSAssist.ui
   Resources/UI/CaseSection.ui
+  Resources/UI/CorrectSection.ui
+  Resources/UI/FindingsSection.ui
   Resources/UI/FinishSection.ui
   Resources/UI/SegmentEditorBreastLesion.ui
   Resources/requirements-cpu.txt
