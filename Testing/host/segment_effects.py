@@ -395,7 +395,7 @@ class BrushEffect(qSlicerSegmentEditorAbstractEffect):
             return False
         if event_id == command.LeftButtonPressEvent or (event_id == command.MouseMoveEvent and self._stroke):
             x, y = interactor.GetEventPosition()
-            ijk = self.xyToIjk(QPoint(x, y), view_widget, self.modifierLabelmap() or self.defaultModifierLabelmap())
+            ijk = self.xyToIjk(QPoint(x, y), view_widget, self.referenceGeometryImage())
             self._stroke.append((int(ijk.x()), int(ijk.y()), int(ijk.z())))
             return True
         if event_id == command.LeftButtonReleaseEvent and self._stroke:

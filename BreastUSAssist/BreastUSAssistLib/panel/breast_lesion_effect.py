@@ -55,6 +55,7 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
         self._line: list[Pixel] = []
         self._slice = 0
         self._positive = True
+        self._observed: tuple[Any, Any] = (None, None)
         self._poll_timer: Any = None
         self._settle_timer: Any = None
 
@@ -118,7 +119,7 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
         if self.options is not None:
             self.options.show_icons()
         self._observe()
-        self.say(_("Left-click on the lesion."))
+        self.say(hint(self.mode))
         self._prepare()
 
     def deactivate(self) -> None:
@@ -265,7 +266,7 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
         if parameters is None:
             return
         self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._on_selection)
-        segmentation, volume = parameters.GetSegmentationNode(), parameters.GetSourceVolumeNode()
+        segmentation, volume = self._observed = parameters.GetSegmentationNode(), parameters.GetSourceVolumeNode()
         if segmentation is not None:
             changes = slicer.vtkSegmentation
             # Undo tells of a modified segment alone, painting of the representation, too.
@@ -274,10 +275,13 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
         if volume is not None:
             self.addObserver(volume, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self._on_frame)
 
-    def _on_selection(self, _caller: Any, _event: Any) -> None:
-        if self._correction is not None:
-            self._correction.look()
-            self._settle_timer.start()
+    def _on_selection(self, parameters: Any, _event: Any) -> None:
+        if self._correction is None:
+            return
+        if self._observed != (parameters.GetSegmentationNode(), parameters.GetSourceVolumeNode()):
+            self._observe()
+        self._correction.look()
+        self._settle_timer.start()
 
     def _on_edit(self, _caller: Any, _event: Any) -> None:
         if self._correction is not None:
@@ -300,6 +304,8 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
 
     def _on_mode(self, mode: Mode) -> None:
         self.scriptedEffect.setParameter("Mode", mode)
+        if self._questions is not None and not self._questions.asking:
+            self.say(hint(mode))
 
     def _on_clear(self) -> None:
         if self._correction is not None:
@@ -313,11 +319,25 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
     def _on_poll(self) -> None:
         questions = self._questions
         try:
-            self.worker_client().poll()
+            client = self.worker_client()
+            client.poll()
+            if questions is not None and questions.busy and not client.busy:
+                # Somebody closed the client, and with it what was asked.
+                questions.give_up(_("The analysis program was closed; mark again."))
         except BreastUSAssistError as error:
             self.say(str(error), "error")
         if questions is None or not questions.busy:
             self._poll_timer.stop()
+
+
+def hint(mode: Mode) -> str:
+    """What to do in a mode, one sentence."""
+    return {
+        "Add": _("Left-click on the lesion."),
+        "Remove": _("Left-click on what does not belong to the lesion."),
+        "Box": _("Drag a box around the lesion."),
+        "Scribble": _("Drag over what belongs to the lesion."),
+    }[mode]
 
 
 def shared_worker_client() -> Any:

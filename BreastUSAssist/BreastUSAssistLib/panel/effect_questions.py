@@ -90,6 +90,11 @@ class Questions:
         """Want no answer any more; what comes is ignored."""
         self._asked = self._waiting = None
 
+    def give_up(self, sentence: str) -> None:
+        """No answer will come any more: tell who waits."""
+        self._opening = None
+        self._fail(sentence)
+
     def _go_on(self) -> None:
         frame, question = self._frame, self._waiting
         if frame is None or self._opening is not None:
