@@ -6,6 +6,7 @@ that comes it selects another, which would then take the strokes. With the same 
 colours and visibility hold from frame to frame.
 """
 
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,6 @@ from slicer.i18n import tr as _
 from ..errors import UsageError
 from .packed_mask import PackedMask, pack_mask
 from .segment_masks import (
-    LABELMAP,
     Shape,
     lattice_of,
     matrix_of,
@@ -26,6 +26,15 @@ from .segment_masks import (
     set_reference_geometry,
     write_mask,
     write_slices,
+)
+from .segmentation_nodes import (
+    add_segment,
+    empty_node,
+    empty_sequence,
+    follow,
+    number_of,
+    segment_id_of,
+    show_outlines,
 )
 from .source import UltrasoundSource
 
@@ -40,20 +49,7 @@ ALGORITHM_TYPE = "DICOM.SegmentAlgorithmType"
 ALGORITHM_NAME = "DICOM.SegmentAlgorithmName"
 TRACKING_UID = "BreastUSAssist.TrackingUID"
 NUMBER = "BreastUSAssist.Number"
-_PREFIX = "lesion-"
-_OUTLINE_OPACITY, _FILL_OPACITY = 1.0, 0.12
 _ALGORITHM = "BreastUSAssist"
-
-
-def segment_id_of(number: int) -> str:
-    """Segment ID of lesion `number`, in every frame."""
-    return f"{_PREFIX}{number}"
-
-
-def number_of(segment_id: str) -> int | None:
-    """Number of the lesion that a segment is of; None for a segment that is none of ours."""
-    digits = segment_id.removeprefix(_PREFIX)
-    return int(digits) if segment_id.startswith(_PREFIX) and digits.isdecimal() else None
 
 
 class CaseSegmentation:
@@ -95,25 +91,18 @@ class CaseSegmentation:
         """Add an empty segmentation for the case to the scene, one frame a step."""
         name = scene.GenerateUniqueName(name or _("{image} lesions").format(image=source.name))
         if source.kind != "cine":
-            node = _empty_node(source.volume, name)
+            node = empty_node(source.volume, name)
             scene.AddNode(node)
             made = cls(scene, source, node)
         else:
-            sequence = slicer.vtkMRMLSequenceNode()
-            sequence.SetName(name)
-            sequence.CopySequenceIndex(source.browser.GetMasterSequenceNode())
-            sequence.RemoveAllDataNodes()
-            master = source.browser.GetMasterSequenceNode()
-            sequence.SetIndexName(master.GetIndexName())
-            sequence.SetIndexUnit(master.GetIndexUnit())
-            sequence.SetIndexType(master.GetIndexType())
+            sequence = empty_sequence(source.browser.GetMasterSequenceNode(), name)
             for index in range(source.frame_count):
-                sequence.SetDataNodeAtValue(_empty_node(source.node(index), name), source.index_value(index))
+                sequence.SetDataNodeAtValue(empty_node(source.node(index), name), source.index_value(index))
                 yield index
             scene.AddNode(sequence)
-            made = cls(scene, source, _follow(source.browser, sequence), sequence)
+            made = cls(scene, source, follow(source.browser, sequence), sequence)
         made._mark()
-        made._show()
+        show_outlines(made.node)
         return made
 
     @classmethod
@@ -127,7 +116,7 @@ class CaseSegmentation:
                 continue
             if source.kind != "cine":
                 return cls(scene, source, node)
-            return cls(scene, source, _follow(source.browser, node), node)
+            return cls(scene, source, follow(source.browser, node), node)
         return None
 
     @property
@@ -171,7 +160,7 @@ class CaseSegmentation:
 
         if number < 1:
             raise UsageError(_("A lesion's number starts from 1."))
-        title = name if str(number) in name else f"{name or _('Lesion')} {number}"
+        title = name if re.search(rf"\b{number}\b", name) else f"{name or _('Lesion')} {number}"
         color = [component / 255 for component in segment_color(number)]
         tags = {
             ALGORITHM_TYPE: origin.upper(),
@@ -304,7 +293,7 @@ class CaseSegmentation:
         """Give a lesion that was removed its segment again in every frame, empty, as `metadata` described it."""
         for segmentation in self._segmentations():
             if segmentation.GetSegment(segment_id_of(number)) is None:
-                _add_segment(segmentation, number, metadata)
+                add_segment(segmentation, number, metadata)
 
     def adopt(self, frame: int, segment_id: str, number: int, tracking_uid: str) -> None:
         """Make a segment that the reader added in Segment Editor the lesion `number`, with its mask in `frame`."""
@@ -358,7 +347,7 @@ class CaseSegmentation:
         value = self.source.index_value(frame)
         node = self.sequence.GetDataNodeAtValue(value, True)
         if node is None:  # somebody took the item out of the sequence
-            self.sequence.SetDataNodeAtValue(_empty_node(self.source.node(frame), self.sequence.GetName()), value)
+            self.sequence.SetDataNodeAtValue(empty_node(self.source.node(frame), self.sequence.GetName()), value)
             node = self.sequence.GetDataNodeAtValue(value, True)
         return node
 
@@ -376,7 +365,7 @@ class CaseSegmentation:
         """The segment of a lesion in a frame that lost it, made anew after that of another frame."""
         metadata = self.metadata(number)
         if metadata is not None:
-            return _add_segment(segmentation, number, metadata)
+            return add_segment(segmentation, number, metadata)
         raise UsageError(_("There is no lesion {number}; add it first.").format(number=number))
 
     def _mark(self) -> None:
@@ -384,50 +373,3 @@ class CaseSegmentation:
         (self.sequence or self.node).SetNodeReferenceID(SOURCE_ROLE, owner.GetID())
         self.node.SetNodeReferenceID(self.node.GetReferenceImageGeometryReferenceRole(), self.source.volume.GetID())
         self.node.SetAndObserveTransformNodeID(self.source.volume.GetTransformNodeID())
-
-    def _show(self) -> None:
-        """Outline drawn, fill faint, so that the tissue below can be judged."""
-        self.node.CreateDefaultDisplayNodes()
-        display = self.node.GetDisplayNode()
-        display.SetVisibility(True)
-        display.SetVisibility2D(True)
-        display.SetVisibility2DOutline(True)
-        display.SetVisibility2DFill(True)
-        display.SetOpacity2DOutline(_OUTLINE_OPACITY)
-        display.SetOpacity2DFill(_FILL_OPACITY)
-        display.SetPreferredDisplayRepresentationName2D(LABELMAP)
-
-
-def _empty_node(volume: Any, name: str) -> Any:
-    """Segmentation node outside the scene with the geometry of a volume."""
-    node = slicer.vtkMRMLSegmentationNode()
-    node.SetName(name)
-    columns, rows, depth = volume.GetImageData().GetDimensions()
-    # Not SetReferenceImageGeometryParameterFromVolumeNode: that adds the volume's parent transform, which the
-    # segmentation is put under as well.
-    set_reference_geometry(node.GetSegmentation(), matrix_of(volume), (depth, rows, columns))
-    return node
-
-
-def _add_segment(segmentation: Any, number: int, metadata: Any) -> Any:
-    """Empty segment of a lesion; made by AddEmptySegment, which lets it share a labelmap with the others."""
-    segment_id = segment_id_of(number)
-    segmentation.AddEmptySegment(segment_id, metadata.GetName(), metadata.GetColor())
-    segment = segmentation.GetSegment(segment_id)
-    label = segment.GetLabelValue()
-    segment.DeepCopyMetadata(metadata)
-    segment.SetLabelValue(label)
-    return segment
-
-
-def _follow(browser: Any, sequence: Any) -> Any:
-    """Let a sequence follow the browser, edits of the frame shown going into it at once; returns its proxy."""
-    if not browser.IsSynchronizedSequenceNode(sequence, True):
-        browser.AddSynchronizedSequenceNode(sequence)
-    browser.SetRecording(sequence, False)
-    browser.SetPlayback(sequence, True)
-    browser.SetOverwriteProxyName(sequence, False)
-    browser.SetSaveChanges(sequence, True)
-    # After a scene was opened the proxy holds what was saved of it, not the item of the sequence.
-    browser.Modified()
-    return browser.GetProxyNode(sequence)

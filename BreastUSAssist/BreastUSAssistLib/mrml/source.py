@@ -120,12 +120,12 @@ class UltrasoundSource:
         self, index: int, spacing: PixelSpacing | None, regions: tuple[UltrasoundRegion, ...]
     ) -> UltrasoundFrame:
         files, uids, times = self.files, self.instance_uids, self.times_ms
-        several = len(files) == self.frame_count > 1
+        several = max(len(files), len(uids)) == self.frame_count > 1  # a file a frame
         uid = uids[index if len(uids) == self.frame_count else 0] if uids else None
         return UltrasoundFrame(
             np.ascontiguousarray(self.grey_range.to_uint8(self.pixels(index))),
             SourceReference(
-                files[index if several else 0] if files else Path(),
+                files[index if len(files) == self.frame_count else 0] if files else Path(),
                 1 if several else index + 1,
                 sop_instance_uid=uid,
             ),
@@ -238,8 +238,10 @@ def _source_of_browser(browser: Any, sequence: Any) -> UltrasoundSource:
         if depth > 1:
             raise InputError(_("The sequence holds 3D volumes; choose one of them, or a sequence of single frames."))
         if first is not None and (rows, columns) != first:
-            text = _("{frame} has {columns} x {rows} pixels and the first has {first_columns} x {first_rows}; ")
-            text += _("load the frames of each size on their own.")
+            text = _(
+                "{frame} has {columns} x {rows} pixels and the first has {first_columns} x {first_rows}; "
+                "load the frames of each size on their own."
+            )
             raise InputError(
                 text.format(frame=label, columns=columns, rows=rows, first_columns=first[1], first_rows=first[0])
             )
