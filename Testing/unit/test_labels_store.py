@@ -103,6 +103,7 @@ def test_cases_are_told_apart_by_their_pixels_and_come_in_order(store):
     cases = [store.put(label(seed, kind)).case for seed, kind in enumerate(["autosaved", "accepted", "autosaved"])]
     assert len(set(cases)) == 3 and [one.case for one in store.list()] == cases
     assert [one.case for one in store.list(["accepted"])] == [cases[1]]
+    assert [one.entry for one in store.list()] == [2, 3, 4], "behind the entry of the store itself"
     assert store.next_case() == cases[0] and store.next_case(cases[0]) == cases[2] and store.next_case(cases[2]) is None
     assert store.next_case(kinds=["rejected"]) is None
     store.put(label(0, "rejected"))
@@ -176,6 +177,10 @@ def test_what_does_not_fit_is_refused_and_nothing_is_stored(store):
         label(1, frames={2: picture(1)}),
         label(1, frames={1: picture(1).astype(float)}),
         label(1, runs=[(drafted(), MaskStack.of_labels(outlines(1, 1, 9, 9)))]),
+        label(1, reading=None),
+        label(1, reading=reading("")),
+        label(1, reading=reading(decision="open")),
+        label(1, "rejected", reading=reading()),
     ]
     for new in bad:
         with pytest.raises(InputError, match=r"\.$"):

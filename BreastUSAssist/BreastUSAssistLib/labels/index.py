@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ..errors import InputError, OutputError
 from .audit import FIRST_HASH, RECORD_EVENTS, TrailEntry, entry_hash
@@ -202,7 +203,7 @@ class LabelIndex:
                     self._connection.execute("ROLLBACK")
 
     def _connect(self, alone: bool, wait_s: float) -> sqlite3.Connection:
-        uri = self._path.resolve().as_uri()
+        uri = _uri(self._path)
         if not self.read_only:
             return _opened(f"{uri}?mode=rw", wait_s, alone)
         try:
@@ -265,6 +266,12 @@ def unpacked(name: bytes) -> str:
 
 def _packed(case: str) -> bytes:
     return base64.b32decode(case.removeprefix(_PREFIX).upper())
+
+
+def _uri(path: Path) -> str:
+    """URI as SQLite reads it; `Path.as_uri` puts the server of a Windows share where SQLite wants none."""
+    place = path.resolve().as_posix()
+    return "file://" + quote(place if place.startswith("/") else f"/{place}", safe="/:")
 
 
 def _opened(uri: str, wait_s: float, alone: bool) -> sqlite3.Connection:

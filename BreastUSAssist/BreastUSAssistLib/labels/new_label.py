@@ -42,7 +42,15 @@ class NewLabel:
 
 
 def check_fits(label: NewLabel) -> None:
-    """Raises InputError: masks or frames of another size than the image, or a rejected label without a reason."""
+    """Check a label before anything of it is stored.
+
+    Raises:
+        InputError: masks or frames of another size than the image; or nobody decided what its kind says.
+    """
+    reading = label.reading
+    decided = reading is not None and reading.decision == label.kind and reading.reader.strip()
+    if label.kind in ("accepted", "rejected") and not decided:
+        raise InputError(f"A label is {label.kind} by a named reader alone; give the reading that decided so.")
     shape = (label.image.frame_count, label.image.rows, label.image.columns)
     for stack in (label.result, *(masks for _, masks in label.runs)):
         if stack is not None and stack.shape != shape:

@@ -46,6 +46,8 @@ class LabelSummary:
     parent: int | None
     kind: RecordKind
     created: str
+    entry: int
+    """Its number in the audit trail: what came after an entry that was noted has a higher one."""
 
     @property
     def name(self) -> str:
@@ -366,7 +368,7 @@ def _close(folder: Path, index: LabelIndex) -> None:
 
 def _summary(entry: TrailEntry) -> LabelSummary:
     kind = next(kind for kind, event in RECORD_EVENTS.items() if event == entry.event)
-    return LabelSummary(entry.case or "?", entry.version or 0, entry.parent, kind, _iso(entry.time_ms / 1000))
+    return LabelSummary(entry.case or "?", entry.version or 0, entry.parent, kind, _iso(entry.time_ms / 1000), entry.id)
 
 
 def _iso(seconds: float) -> str:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from ..errors import BreastUSAssistError, InputError, UsageError
 from .audit import FIRST_HASH, Event, TrailEntry, entry_hash
@@ -29,6 +30,22 @@ class Damage:
     """Name of the record that it belongs to; None where it belongs to no record, or to all."""
     words: str
     """What is damaged."""
+
+
+@dataclass(frozen=True)
+class Uses:
+    """A record and the blobs that it needs: all that is kept of it, so that a large store fits into memory."""
+
+    name: str
+    blobs: tuple[str, ...]
+    frames: str | None
+    """The blob that lists those of the frames."""
+
+    @classmethod
+    def of(cls, record: LabelRecord) -> Self:
+        """What a record uses."""
+        parts = [part for run in record.runs for part in (run.analysis, run.masks)]
+        return cls(record.name, tuple(part for part in (*parts, record.result) if part is not None), record.frames)
 
 
 @dataclass
@@ -132,9 +149,9 @@ def _check_head(found: Verification, index: LabelIndex, head: str) -> None:
 
 def _check_trail(
     found: Verification, index: LabelIndex, key: StoreKey, header: bytes | None, progress: Progress
-) -> list[LabelRecord]:
+) -> list[Uses]:
     """Check the index and the chain; the records that can be read."""
-    records: list[LabelRecord] = []
+    records: list[Uses] = []
     try:
         with index.snapshot() as connection:
             _check_structure(found, connection)
@@ -190,7 +207,7 @@ def _check_entry(
     found: Verification,
     entry: TrailEntry,
     chain: _Chain,
-    records: list[LabelRecord],
+    records: list[Uses],
     key: StoreKey,
     header: bytes | None,
 ) -> None:
@@ -202,7 +219,7 @@ def _check_entry(
             record = record_from_text(entry_text(entry, key, shown), shown)
             # Named after its text, which is bound to its place: the columns may be what is damaged.
             name = record.name
-            records.append(record)
+            records.append(Uses.of(record))
         else:
             text = entry_text(entry, key, f"Entry {entry.id}")
             if entry.event == Event.CREATED and header is not None and text != header:
@@ -298,7 +315,7 @@ def _names(connection: sqlite3.Connection) -> dict[int, str]:
     }
 
 
-def _check_blobs(found: Verification, records: list[LabelRecord], blobs: BlobFolder, progress: Progress) -> None:
+def _check_blobs(found: Verification, records: list[Uses], blobs: BlobFolder, progress: Progress) -> None:
     damaged: dict[str, str | None] = {}
     listed: dict[str, list[str]] = {}
 
@@ -316,8 +333,7 @@ def _check_blobs(found: Verification, records: list[LabelRecord], blobs: BlobFol
         return content
 
     for done, record in enumerate(records, 1):
-        used = [run.analysis for run in record.runs] + [run.masks for run in record.runs if run.masks is not None]
-        used += [record.result] if record.result is not None else []
+        used = list(record.blobs)
         if record.frames is not None:
             used.append(record.frames)
             if record.frames not in listed and (content := check(record.frames)) is not None:

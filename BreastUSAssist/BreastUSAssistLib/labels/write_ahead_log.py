@@ -18,8 +18,7 @@ _MAGIC = 0x377F0682
 def log_damage(folder: Path) -> list[str]:
     """What is damaged in the log beside the index, in words; nothing where there is no log.
 
-    To be asked before the index is opened by this process: opening may fold the log into the index, and reading the
-    file of an open one would loose SQLite's locks.
+    To be asked before the index is opened for writing, which folds what SQLite can read of the log into the index.
     """
     path = folder / f"{INDEX}-wal"
     for _ in range(3):
