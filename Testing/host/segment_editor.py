@@ -1,3 +1,4 @@
+# ruff: noqa: N801, N802, N815 - the names are those of Qt and Slicer
 """Stand-in of qMRMLSegmentEditorWidget over the real vtkSlicerSegmentEditorLogic.
 
 Names and behaviour as in Modules/Loadable/Segmentations/Widgets/qMRMLSegmentEditorWidget of Slicer 5.12: the segment
@@ -6,7 +7,6 @@ editor node is what counts, the widget and its logic follow it.
 
 from typing import Any
 
-import numpy as np
 import slicer
 import vtk
 from PySide6.QtCore import Qt, Signal
@@ -21,34 +21,22 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from vtk.util.numpy_support import vtk_to_numpy
 
 from .immortal_none import make_none_immortal
-from .segment_effects import install_effects, qSlicerSegmentEditorEffectFactory
+from .segment_effect_factory import install_effects, qSlicerSegmentEditorEffectFactory
+from .segment_events import edit, observe_view
 
-VIEW_EVENTS = (
-    "LeftButtonPressEvent",
-    "LeftButtonReleaseEvent",
-    "LeftButtonDoubleClickEvent",
-    "RightButtonPressEvent",
-    "RightButtonReleaseEvent",
-    "MouseMoveEvent",
-    "KeyPressEvent",
-    "KeyReleaseEvent",
-    "EnterEvent",
-    "LeaveEvent",
-)
 SHORTCUTS = [str(number) for number in range(10)] + [f"Shift+{number}" for number in range(10)]
 SHORTCUTS += ["Esc", "Space", "Z", "Ctrl+Z", "Y", "Ctrl+Y", "Q", "W", "/", "*", ",", ".", ">", "<", "I"]
 
 
-class qMRMLSegmentEditorWidget(QWidget):  # noqa: N801
+class qMRMLSegmentEditorWidget(QWidget):
     """Edits one segment of one segmentation at a time with an effect."""
 
-    mrmlSceneChanged = Signal(object)  # noqa: N815
-    currentSegmentIDChanged = Signal(str)  # noqa: N815
-    segmentationNodeChanged = Signal(object)  # noqa: N815
-    sourceVolumeNodeChanged = Signal(object)  # noqa: N815
+    mrmlSceneChanged = Signal(object)
+    currentSegmentIDChanged = Signal(str)
+    segmentationNodeChanged = Signal(object)
+    sourceVolumeNodeChanged = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -89,10 +77,10 @@ class qMRMLSegmentEditorWidget(QWidget):  # noqa: N801
         factory.on_registered(self._update_effects)
         self._update_effects()
 
-    def mrmlScene(self) -> Any:  # noqa: N802
+    def mrmlScene(self) -> Any:
         return self._scene
 
-    def setMRMLScene(self, scene: Any) -> None:  # noqa: N802
+    def setMRMLScene(self, scene: Any) -> None:
         if scene is self._scene:
             return
         for tag in self._scene_tags:
@@ -104,10 +92,10 @@ class qMRMLSegmentEditorWidget(QWidget):  # noqa: N801
             self._scene_tags = [scene.AddObserver(slicer.vtkMRMLScene.EndCloseEvent, self._on_end_close)]
         self.updateWidgetFromMRML()
 
-    def mrmlSegmentEditorNode(self) -> Any:  # noqa: N802
+    def mrmlSegmentEditorNode(self) -> Any:
         return self._node
 
-    def setMRMLSegmentEditorNode(self, node: Any) -> None:  # noqa: N802
+    def setMRMLSegmentEditorNode(self, node: Any) -> None:
         if node is self._node:
             return
         for tag in self._node_tags:
@@ -123,74 +111,67 @@ class qMRMLSegmentEditorWidget(QWidget):  # noqa: N801
             self._give_node_to_effects()
         self.updateWidgetFromMRML()
 
-    def segmentationNode(self) -> Any:  # noqa: N802
+    def segmentationNode(self) -> Any:
         return self._node.GetSegmentationNode() if self._node is not None else None
 
-    def setSegmentationNode(self, node: Any) -> None:  # noqa: N802
+    def setSegmentationNode(self, node: Any) -> None:
         if self._node is None or self._node.GetSegmentationNode() is node:
             return
         self.setActiveEffect(None)
         self._node.SetAndObserveSegmentationNode(node)
 
-    def sourceVolumeNode(self) -> Any:  # noqa: N802
+    def sourceVolumeNode(self) -> Any:
         return self._node.GetSourceVolumeNode() if self._node is not None else None
 
-    def setSourceVolumeNode(self, node: Any) -> None:  # noqa: N802
+    def setSourceVolumeNode(self, node: Any) -> None:
         if self._node is not None and self._node.GetSourceVolumeNode() is not node:
             self._node.SetAndObserveSourceVolumeNode(node)
 
-    def currentSegmentID(self) -> str:  # noqa: N802
+    def currentSegmentID(self) -> str:
         return (self._node.GetSelectedSegmentID() or "") if self._node is not None else ""
 
-    def setCurrentSegmentID(self, segment_id: str) -> None:  # noqa: N802
+    def setCurrentSegmentID(self, segment_id: str) -> None:
         if self._node is not None:
             self._node.SetSelectedSegmentID(segment_id)
 
-    def activeEffect(self) -> Any:  # noqa: N802
+    def activeEffect(self) -> Any:
         return self._active
 
-    def setActiveEffect(self, effect: Any) -> None:  # noqa: N802
+    def setActiveEffect(self, effect: Any) -> None:
         if self._node is not None:
             self._node.SetActiveEffectName(effect.name if effect is not None else "")
 
-    def setActiveEffectByName(self, name: str) -> None:  # noqa: N802
+    def setActiveEffectByName(self, name: str) -> None:
         self.setActiveEffect(self.effectByName(name))
 
-    def effectByName(self, name: str) -> Any:  # noqa: N802
+    def effectByName(self, name: str) -> Any:
         return next((effect for effect in self._effects if effect.name == name), None) if name else None
 
-    def availableEffectNames(self) -> list[str]:  # noqa: N802
+    def availableEffectNames(self) -> list[str]:
         return [effect.name for effect in self._effects]
 
-    def effectNameOrder(self) -> list[str]:  # noqa: N802
+    def effectNameOrder(self) -> list[str]:
         return list(self._order)
 
-    def setEffectNameOrder(self, names: list[str]) -> None:  # noqa: N802
+    def setEffectNameOrder(self, names: list[str]) -> None:
         self._order = list(names)
         self._show_effects()
 
-    def setupViewObservations(self) -> None:  # noqa: N802
+    def setupViewObservations(self) -> None:
         self.removeViewObservations()
         layout = slicer.app.layoutManager()
         for name in layout.sliceViewNames() if layout is not None else ():
-            widget = layout.sliceWidget(name)
-            interactor = widget.interactor()
-            for event in VIEW_EVENTS:
-                self._view_tags.append((interactor, self._observe_view(interactor, event, widget)))
-            tag = widget.mrmlSliceNode().AddObserver(
-                vtk.vtkCommand.ModifiedEvent,
-                lambda node, _event, widget=widget: (
-                    self._active and self._active.processViewNodeEvents(node, vtk.vtkCommand.ModifiedEvent, widget)
-                ),
-            )
-            self._view_tags.append((widget.mrmlSliceNode(), tag))
+            self._view_tags += observe_view(layout.sliceWidget(name), self._effect_at_work)
 
-    def removeViewObservations(self) -> None:  # noqa: N802
+    def removeViewObservations(self) -> None:
         for observed, tag in self._view_tags:
             observed.RemoveObserver(tag)
         self._view_tags.clear()
 
-    def saveStateForUndo(self) -> None:  # noqa: N802
+    def _effect_at_work(self) -> Any:
+        return self._active if self._scene is not None and not self._scene.IsClosing() else None
+
+    def saveStateForUndo(self) -> None:
         self._logic.SaveStateForUndo()
 
     def undo(self) -> None:
@@ -203,7 +184,7 @@ class qMRMLSegmentEditorWidget(QWidget):  # noqa: N801
             self._logic.Redo()
             self._show_undo()
 
-    def installKeyboardShortcuts(self, parent: QWidget | None = None) -> None:  # noqa: N802
+    def installKeyboardShortcuts(self, parent: QWidget | None = None) -> None:
         self.uninstallKeyboardShortcuts()
         parent = parent or slicer.util.mainWindow() or self
         for keys in SHORTCUTS:
@@ -218,13 +199,13 @@ class qMRMLSegmentEditorWidget(QWidget):  # noqa: N801
             elif keys == "Space":
                 shortcut.activated.connect(lambda: self.setActiveEffect(self._last if self._active is None else None))
 
-    def uninstallKeyboardShortcuts(self) -> None:  # noqa: N802
+    def uninstallKeyboardShortcuts(self) -> None:
         for shortcut in self._shortcuts:
             shortcut.setEnabled(False)
             shortcut.deleteLater()
         self._shortcuts.clear()
 
-    def updateWidgetFromMRML(self) -> None:  # noqa: N802
+    def updateWidgetFromMRML(self) -> None:
         """Follow the segment editor node."""
         if self._node is None or self._scene is None or self._scene.IsClosing():
             return
@@ -284,19 +265,6 @@ class qMRMLSegmentEditorWidget(QWidget):  # noqa: N801
             composite = layout.sliceWidget(name).mrmlSliceCompositeNode()
             if self._source.GetID() not in (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()):
                 composite.SetBackgroundVolumeID(self._source.GetID())
-
-    def _observe_view(self, interactor: Any, event: str, widget: Any) -> int:
-        number = vtk.vtkCommand.GetEventIdFromString(event)
-
-        def process(_caller: Any, _event: str) -> None:
-            if self._scene is None or self._scene.IsClosing() or self._active is None:
-                return
-            if self._active.processInteractionEvents(interactor, number, widget):
-                interactor.GetCommand(tag).SetAbortFlag(1)
-
-        # Above the priority of the views' own interactions
-        tag: int = interactor.AddObserver(event, process, 20.0)
-        return tag
 
     def _give_node_to_effects(self) -> None:
         disabled = self._node.StartModify()
@@ -397,14 +365,14 @@ class qMRMLSegmentEditorWidget(QWidget):  # noqa: N801
             self.currentSegmentIDChanged.emit(self._segment_ids[row])
 
     @property
-    def maximumNumberOfUndoStates(self) -> int:  # noqa: N802
+    def maximumNumberOfUndoStates(self) -> int:
         return int(self._logic.GetMaximumNumberOfUndoStates())
 
     @maximumNumberOfUndoStates.setter
-    def maximumNumberOfUndoStates(self, count: int) -> None:  # noqa: N802
+    def maximumNumberOfUndoStates(self, count: int) -> None:
         self._logic.SetMaximumNumberOfUndoStates(count)
 
-    def setMaximumNumberOfUndoStates(self, count: int) -> None:  # noqa: N802
+    def setMaximumNumberOfUndoStates(self, count: int) -> None:
         self._logic.SetMaximumNumberOfUndoStates(count)
 
     def _set_flag(self, name: str, value: bool) -> None:
@@ -442,25 +410,8 @@ for _name in (
 
 
 def paint(editor: qMRMLSegmentEditorWidget, where: Any, mode: str = "add") -> None:
-    """One edit of the current segment by one of Slicer's own tools, one undo state.
-
-    Args:
-        editor: with a segmentation, a source volume and a current segment.
-        where: what indexes an array of (slices, rows, columns): slices, or a bool mask.
-        mode: "add", "erase" or "set".
-    """
-    logic = editor._logic
-    modes = {"add": logic.ModificationModeAdd, "erase": logic.ModificationModeRemove, "set": logic.ModificationModeSet}
-    logic.SaveStateForUndo()
-    logic.ResetModifierLabelmapToDefault()
-    labelmap = logic.GetModifierLabelmap()
-    array: np.ndarray = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(labelmap.GetDimensions()[::-1])
-    array[where] = 1
-    labelmap.Modified()
-    logic.ModifySegmentByLabelmap(
-        editor.segmentationNode(), editor.currentSegmentID(), labelmap, modes[mode], True, False
-    )
-    editor._show_undo()
+    """One edit of the current segment by one of Slicer's own tools, one undo state; see `segment_events.edit`."""
+    edit(editor._logic, where, mode)
 
 
 def widget_classes() -> dict[str, type]:

@@ -1,4 +1,5 @@
-"""Stand-ins of Slicer's Segment Editor effects: scripted effect, its abstract Python base, factory, Paint, Erase.
+# ruff: noqa: N801, N802 - the names are those of Qt and Slicer
+"""Stand-ins of Slicer's Segment Editor effects: what every effect can do, and the one whose methods are Python's.
 
 Names and behaviour as in Modules/Loadable/Segmentations/EditorEffects of Slicer 5.12. An attribute that the real class
 does not have cannot be set on the stand-in.
@@ -6,18 +7,14 @@ does not have cannot be set on the stand-in.
 
 import importlib.util
 import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import slicer
-import vtk
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QCursor, QIcon, QVector3D
 from PySide6.QtWidgets import QFormLayout, QFrame, QWidget
-from vtk.util.numpy_support import vtk_to_numpy
 
 
 def modification_modes() -> tuple[Any, ...]:
@@ -31,7 +28,7 @@ def modification_modes() -> tuple[Any, ...]:
     )
 
 
-class qSlicerSegmentEditorAbstractEffect:  # noqa: N801
+class qSlicerSegmentEditorAbstractEffect:
     """What effects and the editor widget know of each other."""
 
     ModificationModeSet, ModificationModeAdd, ModificationModeRemove, ModificationModeRemoveAll = range(4)
@@ -79,7 +76,7 @@ class qSlicerSegmentEditorAbstractEffect:  # noqa: N801
     def icon(self) -> QIcon:
         return QIcon()
 
-    def helpText(self) -> str:  # noqa: N802
+    def helpText(self) -> str:
         return ""
 
     def clone(self) -> Any:
@@ -96,90 +93,90 @@ class qSlicerSegmentEditorAbstractEffect:  # noqa: N801
     def active(self) -> bool:
         return self._active
 
-    def setupOptionsFrame(self) -> None:  # noqa: N802
+    def setupOptionsFrame(self) -> None:
         """Widgets of the options; called once, when the effect is registered with an editor widget."""
 
-    def createCursor(self, view_widget: Any) -> QCursor:  # noqa: N802
+    def createCursor(self, view_widget: Any) -> QCursor:
         return QCursor(Qt.CursorShape.CrossCursor)
 
-    def processInteractionEvents(self, interactor: Any, event_id: int, view_widget: Any) -> bool:  # noqa: N802
+    def processInteractionEvents(self, interactor: Any, event_id: int, view_widget: Any) -> bool:
         return False
 
-    def processViewNodeEvents(self, view_node: Any, event_id: int, view_widget: Any) -> None:  # noqa: N802
+    def processViewNodeEvents(self, view_node: Any, event_id: int, view_widget: Any) -> None:
         """A view node was modified."""
 
-    def setMRMLDefaults(self) -> None:  # noqa: N802
+    def setMRMLDefaults(self) -> None:
         """Parameters that the node does not hold yet."""
 
-    def referenceGeometryChanged(self) -> None:  # noqa: N802
+    def referenceGeometryChanged(self) -> None:
         """Told by the editor widget."""
 
-    def sourceVolumeNodeChanged(self) -> None:  # noqa: N802
+    def sourceVolumeNodeChanged(self) -> None:
         """Told by the editor widget."""
 
-    def layoutChanged(self) -> None:  # noqa: N802
+    def layoutChanged(self) -> None:
         """Told by the editor widget."""
 
-    def interactionNodeModified(self, interaction_node: Any) -> None:  # noqa: N802
+    def interactionNodeModified(self, interaction_node: Any) -> None:
         self.selectEffect("")
 
-    def updateGUIFromMRML(self) -> None:  # noqa: N802
+    def updateGUIFromMRML(self) -> None:
         """Options from parameters."""
 
-    def updateMRMLFromGUI(self) -> None:  # noqa: N802
+    def updateMRMLFromGUI(self) -> None:
         """Parameters from options."""
 
     def cleanup(self) -> None:
         """Before deletion."""
 
-    def parameterSetNode(self) -> Any:  # noqa: N802
+    def parameterSetNode(self) -> Any:
         return self._node
 
-    def setParameterSetNode(self, node: Any) -> None:  # noqa: N802
+    def setParameterSetNode(self, node: Any) -> None:
         self._node = node
 
     def scene(self) -> Any:
         return self._node.GetScene() if self._node is not None else None
 
-    def optionsFrame(self) -> QFrame:  # noqa: N802
+    def optionsFrame(self) -> QFrame:
         return self._frame
 
-    def optionsLayout(self) -> QFormLayout:  # noqa: N802
+    def optionsLayout(self) -> QFormLayout:
         return self._layout
 
-    def addOptionsWidget(self, widget: Any) -> None:  # noqa: N802
+    def addOptionsWidget(self, widget: Any) -> None:
         self._layout.addRow(widget)
 
-    def addLabeledOptionsWidget(self, label: str, widget: Any) -> QWidget:  # noqa: N802
+    def addLabeledOptionsWidget(self, label: str, widget: Any) -> QWidget:
         self._layout.addRow(label, widget)
         return self._layout.labelForField(widget)
 
-    def selectEffect(self, name: str) -> None:  # noqa: N802
+    def selectEffect(self, name: str) -> None:
         self._select(name)
 
-    def cursorOff(self, view_widget: Any) -> None:  # noqa: N802
+    def cursorOff(self, view_widget: Any) -> None:
         view_widget.setCursor(Qt.CursorShape.BlankCursor)
 
-    def cursorOn(self, view_widget: Any) -> None:  # noqa: N802
+    def cursorOn(self, view_widget: Any) -> None:
         view_widget.setCursor(self.createCursor(view_widget))
 
     def parameter(self, name: str) -> str:
         return self._parameter(name) or ""
 
-    def integerParameter(self, name: str) -> int:  # noqa: N802
+    def integerParameter(self, name: str) -> int:
         return int(self._parameter(name) or 0)
 
-    def doubleParameter(self, name: str) -> float:  # noqa: N802
+    def doubleParameter(self, name: str) -> float:
         return float(self._parameter(name) or 0)
 
-    def setParameter(self, name: str, value: Any) -> None:  # noqa: N802
+    def setParameter(self, name: str, value: Any) -> None:
         self.setCommonParameter(f"{self.name}.{name}", value)
 
-    def setParameterDefault(self, name: str, value: Any) -> None:  # noqa: N802
+    def setParameterDefault(self, name: str, value: Any) -> None:
         if not self.parameterDefined(name):
             self.setParameter(name, value)
 
-    def setCommonParameter(self, name: str, value: Any) -> None:  # noqa: N802
+    def setCommonParameter(self, name: str, value: Any) -> None:
         if self._node is None or self._node.GetAttribute(name) == str(value):
             return
         # The full modified event would make the editor widget update everything.
@@ -189,20 +186,20 @@ class qSlicerSegmentEditorAbstractEffect:  # noqa: N801
         self._node.SetDisableModifiedEvent(disabled)
         self._node.InvokeCustomModifiedEvent(slicer.vtkMRMLSegmentEditorNode.EffectParameterModified)
 
-    def setCommonParameterDefault(self, name: str, value: Any) -> None:  # noqa: N802
+    def setCommonParameterDefault(self, name: str, value: Any) -> None:
         if not self.commonParameterDefined(name):
             self.setCommonParameter(name, value)
 
-    def parameterDefined(self, name: str) -> bool:  # noqa: N802
+    def parameterDefined(self, name: str) -> bool:
         return self.commonParameterDefined(f"{self.name}.{name}")
 
-    def commonParameterDefined(self, name: str) -> bool:  # noqa: N802
+    def commonParameterDefined(self, name: str) -> bool:
         return self._node is not None and bool(self._node.GetAttribute(name))
 
-    def nodeReference(self, name: str) -> Any:  # noqa: N802
+    def nodeReference(self, name: str) -> Any:
         return self._node.GetNodeReference(f"{self.name}.{name}")
 
-    def setNodeReference(self, name: str, node: Any) -> None:  # noqa: N802
+    def setNodeReference(self, name: str, node: Any) -> None:
         self._node.SetNodeReferenceID(f"{self.name}.{name}", node.GetID() if node is not None else None)
 
     def _parameter(self, name: str) -> str | None:
@@ -210,7 +207,7 @@ class qSlicerSegmentEditorAbstractEffect:  # noqa: N801
             return None
         return self._node.GetAttribute(f"{self.name}.{name}") or self._node.GetAttribute(name)
 
-    def confirmCurrentSegmentVisible(self) -> int:  # noqa: N802
+    def confirmCurrentSegmentVisible(self) -> int:
         node = self._node.GetSegmentationNode() if self._node is not None else None
         segment_id = self._node.GetSelectedSegmentID() if node is not None else None
         if node is None or not segment_id or node.GetDisplayNode() is None:
@@ -222,28 +219,28 @@ class qSlicerSegmentEditorAbstractEffect:  # noqa: N801
             self._confirmed = segment
         return self.answer_hidden
 
-    def modifierLabelmap(self) -> Any:  # noqa: N802
+    def modifierLabelmap(self) -> Any:
         return self._logic.GetModifierLabelmap()
 
-    def defaultModifierLabelmap(self) -> Any:  # noqa: N802
+    def defaultModifierLabelmap(self) -> Any:
         return self._logic.GetModifierLabelmap() if self._logic.ResetModifierLabelmapToDefault() else None
 
-    def maskLabelmap(self) -> Any:  # noqa: N802
+    def maskLabelmap(self) -> Any:
         return self._logic.GetMaskLabelmap() if self._logic.UpdateMaskLabelmap() else None
 
-    def selectedSegmentLabelmap(self) -> Any:  # noqa: N802
+    def selectedSegmentLabelmap(self) -> Any:
         return self._logic.GetSelectedSegmentLabelmap() if self._logic.UpdateSelectedSegmentLabelmap() else None
 
-    def referenceGeometryImage(self) -> Any:  # noqa: N802
+    def referenceGeometryImage(self) -> Any:
         return self._logic.GetReferenceGeometryImage() if self._logic.UpdateReferenceGeometryImage() else None
 
-    def sourceVolumeImageData(self) -> Any:  # noqa: N802
+    def sourceVolumeImageData(self) -> Any:
         return self._logic.GetAlignedSourceVolume() if self._logic.UpdateAlignedSourceVolume() else None
 
-    def saveStateForUndo(self) -> None:  # noqa: N802
+    def saveStateForUndo(self) -> None:
         self._logic.SaveStateForUndo()
 
-    def modifySelectedSegmentByLabelmap(  # noqa: N802
+    def modifySelectedSegmentByLabelmap(
         self, labelmap: Any, mode: int, extent: Any = None, bypass_masking: bool = False
     ) -> None:
         if isinstance(extent, bool):
@@ -256,23 +253,23 @@ class qSlicerSegmentEditorAbstractEffect:  # noqa: N801
         self._logic.ModifySegmentByLabelmap(*where, self.perSegment, bypass_masking)
 
     @staticmethod
-    def viewNode(view_widget: Any) -> Any:  # noqa: N802
+    def viewNode(view_widget: Any) -> Any:
         return view_widget.mrmlSliceNode()
 
     @staticmethod
-    def xyToRas(xy: QPoint, view_widget: Any) -> QVector3D:  # noqa: N802
+    def xyToRas(xy: QPoint, view_widget: Any) -> QVector3D:
         ras = [0.0, 0.0, 0.0]
         slicer.vtkSlicerSegmentEditorLogic.XyToRas([xy.x(), xy.y()], ras, view_widget.mrmlSliceNode())
         return QVector3D(*ras)
 
     @staticmethod
-    def xyzToRas(xyz: QVector3D, view_widget: Any) -> QVector3D:  # noqa: N802
+    def xyzToRas(xyz: QVector3D, view_widget: Any) -> QVector3D:
         ras = [0.0, 0.0, 0.0]
         slicer.vtkSlicerSegmentEditorLogic.XyzToRas([xyz.x(), xyz.y(), xyz.z()], ras, view_widget.mrmlSliceNode())
         return QVector3D(*ras)
 
     @staticmethod
-    def xyzToIjk(xyz: QVector3D, view_widget: Any, image: Any, transform: Any = None) -> QVector3D:  # noqa: N802
+    def xyzToIjk(xyz: QVector3D, view_widget: Any, image: Any, transform: Any = None) -> QVector3D:
         ijk = [0, 0, 0]
         slicer.vtkSlicerSegmentEditorLogic.XyzToIjk(
             [xyz.x(), xyz.y(), xyz.z()], ijk, view_widget.mrmlSliceNode(), image, transform
@@ -280,16 +277,16 @@ class qSlicerSegmentEditorAbstractEffect:  # noqa: N801
         return QVector3D(*ijk)
 
     @staticmethod
-    def xyToIjk(xy: QPoint, view_widget: Any, image: Any, transform: Any = None) -> QVector3D:  # noqa: N802
+    def xyToIjk(xy: QPoint, view_widget: Any, image: Any, transform: Any = None) -> QVector3D:
         point = QVector3D(xy.x(), xy.y(), 0)
         return qSlicerSegmentEditorAbstractEffect.xyzToIjk(point, view_widget, image, transform)
 
     @staticmethod
-    def scheduleRender(view_widget: Any) -> None:  # noqa: N802
+    def scheduleRender(view_widget: Any) -> None:
         view_widget.sliceView().scheduleRender()
 
 
-class qSlicerSegmentEditorScriptedEffect(qSlicerSegmentEditorAbstractEffect):  # noqa: N801
+class qSlicerSegmentEditorScriptedEffect(qSlicerSegmentEditorAbstractEffect):
     """An effect whose methods are those of a Python object; what that lacks, the base does."""
 
     def __init__(self, parent: Any = None) -> None:
@@ -298,7 +295,7 @@ class qSlicerSegmentEditorScriptedEffect(qSlicerSegmentEditorAbstractEffect):  #
         self._source = ""
         self.name = "UnnamedScriptedEffect"
 
-    def setPythonSource(self, path: str) -> bool:  # noqa: N802
+    def setPythonSource(self, path: str) -> bool:
         """Load the class that is named after the file, as a module that is named after the file's folder."""
         file = Path(path)
         class_name = file.stem if file.stem.endswith("Effect") else f"{file.stem}Effect"
@@ -314,7 +311,7 @@ class qSlicerSegmentEditorScriptedEffect(qSlicerSegmentEditorAbstractEffect):  #
         setattr(slicer, file.parent.name, self._python)
         return True
 
-    def pythonSource(self) -> str:  # noqa: N802
+    def pythonSource(self) -> str:
         return self._source
 
     def self(self) -> Any:
@@ -331,19 +328,19 @@ class qSlicerSegmentEditorScriptedEffect(qSlicerSegmentEditorAbstractEffect):  #
     def icon(self) -> QIcon:
         return self._ask("icon")[1] or QIcon()
 
-    def helpText(self) -> str:  # noqa: N802
+    def helpText(self) -> str:
         return self._ask("helpText")[1] or ""
 
-    def createCursor(self, view_widget: Any) -> QCursor:  # noqa: N802
+    def createCursor(self, view_widget: Any) -> QCursor:
         return self._ask("createCursor", view_widget)[1] or super().createCursor(view_widget)
 
-    def processInteractionEvents(self, interactor: Any, event_id: int, view_widget: Any) -> bool:  # noqa: N802
+    def processInteractionEvents(self, interactor: Any, event_id: int, view_widget: Any) -> bool:
         answer = self._ask("processInteractionEvents", interactor, event_id, view_widget)[1]
         if answer is not None and not isinstance(answer, bool):
             raise TypeError("function 'processInteractionEvents' is expected to return a boolean")
         return bool(answer)
 
-    def interactionNodeModified(self, interaction_node: Any) -> None:  # noqa: N802
+    def interactionNodeModified(self, interaction_node: Any) -> None:
         if not self._ask("interactionNodeModified", interaction_node)[0]:
             super().interactionNodeModified(interaction_node)
 
@@ -371,127 +368,3 @@ for _name in (
     "cleanup",
 ):
     setattr(qSlicerSegmentEditorScriptedEffect, _name, _forward(_name))
-
-
-BRUSHES = {
-    "Paint": qSlicerSegmentEditorAbstractEffect.ModificationModeAdd,
-    "Erase": qSlicerSegmentEditorAbstractEffect.ModificationModeRemove,
-}
-BRUSH_RADIUS = 8
-"""Pixels."""
-
-
-class BrushEffect(qSlicerSegmentEditorAbstractEffect):
-    """Paint and Erase with a round brush; the other tools of Slicer are there by name alone."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-        self._stroke: list[tuple[int, int, int]] = []
-
-    def processInteractionEvents(self, interactor: Any, event_id: int, view_widget: Any) -> bool:  # noqa: N802
-        command = vtk.vtkCommand
-        if self.name not in BRUSHES or interactor.GetShiftKey() or interactor.GetControlKey():
-            return False
-        if event_id == command.LeftButtonPressEvent or (event_id == command.MouseMoveEvent and self._stroke):
-            x, y = interactor.GetEventPosition()
-            ijk = self.xyToIjk(QPoint(x, y), view_widget, self.referenceGeometryImage())
-            self._stroke.append((int(ijk.x()), int(ijk.y()), int(ijk.z())))
-            return True
-        if event_id == command.LeftButtonReleaseEvent and self._stroke:
-            stroke, self._stroke = self._stroke, []
-            self._apply(stroke)
-            return True
-        return False
-
-    def _apply(self, stroke: list[tuple[int, int, int]]) -> None:
-        labelmap = self.defaultModifierLabelmap()
-        array = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(labelmap.GetDimensions()[::-1])
-        rows, columns = np.ogrid[: array.shape[1], : array.shape[2]]
-        for i, j, k in stroke:
-            if 0 <= k < array.shape[0]:
-                array[k][(rows - j) ** 2 + (columns - i) ** 2 <= BRUSH_RADIUS**2] = 1
-        labelmap.Modified()
-        self.saveStateForUndo()
-        self.modifySelectedSegmentByLabelmap(labelmap, BRUSHES[self.name])
-
-
-class AbstractScriptedSegmentEditorEffect:
-    """Base of effects in Python, as the package SegmentEditorEffects brings it."""
-
-    def __init__(self, scriptedEffect: Any) -> None:  # noqa: N803
-        self.scriptedEffect = scriptedEffect
-
-    def register(self) -> None:
-        slicer.qSlicerSegmentEditorEffectFactory.instance().registerEffect(self.scriptedEffect)
-
-    def cleanup(self) -> None:
-        """Disconnect what would keep the object alive."""
-
-    def xyToRas(self, xy: Any, view_widget: Any) -> list[float]:  # noqa: N802
-        ras = self.scriptedEffect.xyToRas(QPoint(xy[0], xy[1]), view_widget)
-        return [ras.x(), ras.y(), ras.z()]
-
-    def xyzToRas(self, xyz: Any, view_widget: Any) -> list[float]:  # noqa: N802
-        ras = self.scriptedEffect.xyzToRas(QVector3D(*xyz), view_widget)
-        return [ras.x(), ras.y(), ras.z()]
-
-    def xyToIjk(self, xy: Any, view_widget: Any, image: Any, transform: Any = None) -> list[int]:  # noqa: N802
-        ijk = self.scriptedEffect.xyToIjk(QPoint(xy[0], xy[1]), view_widget, image, transform)
-        return [int(ijk.x()), int(ijk.y()), int(ijk.z())]
-
-    def xyzToIjk(self, xyz: Any, view_widget: Any, image: Any, transform: Any = None) -> list[int]:  # noqa: N802
-        ijk = self.scriptedEffect.xyzToIjk(QVector3D(*xyz), view_widget, image, transform)
-        return [int(ijk.x()), int(ijk.y()), int(ijk.z())]
-
-
-NATIVE_EFFECTS = ("Threshold", "Paint", "Draw", "Erase", "Level tracing", "Grow from seeds", "Fill between slices")
-NATIVE_EFFECTS += ("Margin", "Hollow", "Smoothing", "Scissors", "Islands", "Logical operators", "Mask volume")
-
-
-class qSlicerSegmentEditorEffectFactory:  # noqa: N801
-    """Knows every effect; editor widgets work with clones of them."""
-
-    _instance: "qSlicerSegmentEditorEffectFactory | None" = None
-
-    def __init__(self) -> None:
-        self._effects: list[Any] = [BrushEffect(name) for name in NATIVE_EFFECTS]
-        self._listeners: list[Callable[[], None]] = []
-
-    @classmethod
-    def instance(cls) -> "qSlicerSegmentEditorEffectFactory":
-        if cls._instance is None:
-            cls._instance = cls()
-        return cls._instance
-
-    def registerEffect(self, effect: Any) -> bool:  # noqa: N802
-        """False, and a warning in the application, where an effect of that name is there already."""
-        if any(each.name == effect.name for each in self._effects):
-            return False
-        self._effects.append(effect)
-        for listener in tuple(self._listeners):
-            listener()
-        return True
-
-    def registeredEffects(self) -> list[Any]:  # noqa: N802
-        return list(self._effects)
-
-    def on_registered(self, listener: Callable[[], None]) -> None:
-        """The signal effectRegistered."""
-        self._listeners.append(listener)
-
-
-def install_effects() -> None:
-    """Put the stand-ins where code looks for them; call after `import slicer`."""
-    effects = types.ModuleType("qSlicerSegmentationsEditorEffectsPythonQt")
-    base = types.ModuleType("SegmentEditorEffects")
-    for class_ in (
-        qSlicerSegmentEditorAbstractEffect,
-        qSlicerSegmentEditorScriptedEffect,
-        qSlicerSegmentEditorEffectFactory,
-    ):
-        setattr(slicer, class_.__name__, class_)
-        setattr(effects, class_.__name__, class_)
-    base.AbstractScriptedSegmentEditorEffect = AbstractScriptedSegmentEditorEffect  # type: ignore[attr-defined]
-    sys.modules[effects.__name__] = effects
-    sys.modules[base.__name__] = base

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the names are those of Qt and Slicer
 """Stand-in of qMRMLSliceWidget: a painted slice view over the real slice nodes and logic, with a real VTK interactor.
 
 Mouse and keys reach whoever observes the interactor as in the application: `GetEventPosition` counts from the lower
@@ -46,23 +47,23 @@ class SliceView(QWidget):
         for node in (self.mrmlSliceNode(), self.mrmlSliceCompositeNode(), *nodes_of(self._scene, "vtkMRMLNode")):
             self._observe(node)
 
-    def className(self) -> str:  # noqa: N802
+    def className(self) -> str:
         """As PythonQt names the real widget; effects ask for it."""
         return "qMRMLSliceWidget"
 
-    def sliceLogic(self) -> Any:  # noqa: N802
+    def sliceLogic(self) -> Any:
         """The vtkMRMLSliceLogic of the view."""
         return self._logic
 
-    def mrmlSliceNode(self) -> Any:  # noqa: N802
+    def mrmlSliceNode(self) -> Any:
         """The vtkMRMLSliceNode of the view."""
         return self._logic.GetSliceNode()
 
-    def mrmlSliceCompositeNode(self) -> Any:  # noqa: N802
+    def mrmlSliceCompositeNode(self) -> Any:
         """The vtkMRMLSliceCompositeNode of the view."""
         return self._logic.GetSliceCompositeNode()
 
-    def sliceView(self) -> "SliceView":  # noqa: N802
+    def sliceView(self) -> "SliceView":
         """The view itself: the real widget has a controller above it."""
         return self
 
@@ -70,15 +71,15 @@ class SliceView(QWidget):
         """The vtkRenderWindowInteractor that events go through."""
         return self._interactor
 
-    def scheduleRender(self) -> None:  # noqa: N802
+    def scheduleRender(self) -> None:
         """Paint at the next turn of the event loop."""
         self.update()
 
-    def forceRender(self) -> None:  # noqa: N802
+    def forceRender(self) -> None:
         """Paint now."""
         self.repaint()
 
-    def fitSliceToBackground(self) -> None:  # noqa: N802
+    def fitSliceToBackground(self) -> None:
         """Show the whole background volume."""
         self._logic.ResizeSliceNode(*self._extent)
         self._logic.FitSliceToBackground(*self._extent)
@@ -128,7 +129,7 @@ class SliceView(QWidget):
         buttons = Qt.MouseButton.LeftButton if down else Qt.MouseButton.NoButton
         QApplication.sendEvent(self, QMouseEvent(kind, place, self.mapToGlobal(place), button, buttons, modifiers))
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent) -> None:
         """Qt asks for the picture."""
         self.paint_count += 1
         painter = QPainter(self)
@@ -136,37 +137,37 @@ class SliceView(QWidget):
             self._painter.paint(painter, *self._extent, self._scene, self.mrmlSliceNode(), self.background())
         painter.end()
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the slice node at the size of the widget, and show all of the volume."""
         self._extent = (max(event.size().width(), 1), max(event.size().height(), 1))
         self._logic.ResizeSliceNode(*self._extent)
         if self.background() is not None:
             self.fitSliceToBackground()
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         """To the interactor."""
         self._button(event, "Press")
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """To the interactor."""
         self._button(event, "Release")
 
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """To the interactor: instead of a second press, as QVTKInteractorAdapter does."""
         self._button(event, "DoubleClick")
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """To the interactor."""
         self._place(event)
         self._interactor.InvokeEvent(vtk.vtkCommand.MouseMoveEvent)
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """To the interactor, with the key's name in VTK for the few that tests use."""
         names = {Qt.Key.Key_Return: "Return", Qt.Key.Key_Escape: "Escape", Qt.Key.Key_Space: "space"}
         self._interactor.SetKeyEventInformation(0, 0, "\0", 0, names.get(event.key(), event.text()))
         self._interactor.InvokeEvent(vtk.vtkCommand.KeyPressEvent)
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+    def wheelEvent(self, event: QWheelEvent) -> None:
         """One slice up or down."""
         volume = self.background()
         if volume is not None:
