@@ -11,7 +11,7 @@ import numpy as np
 import qt
 import slicer
 import vtk
-from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
+from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect  # type: ignore[import-not-found]
 from slicer.i18n import tr as _
 
 from ..errors import BreastUSAssistError
@@ -61,7 +61,7 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
 
     def clone(self) -> Any:
         """A new effect of this kind, for another Segment Editor."""
-        import qSlicerSegmentationsEditorEffectsPythonQt
+        import qSlicerSegmentationsEditorEffectsPythonQt  # type: ignore[import-not-found]
 
         cloned = qSlicerSegmentationsEditorEffectsPythonQt.qSlicerSegmentEditorScriptedEffect(None)
         cloned.setPythonSource(str(EFFECT_FILE).replace("\\", "/"))

@@ -150,7 +150,7 @@ def find_target(scene: Any, parameters: Any, frame: int | None = None) -> Target
     """
     segmentation = parameters.GetSegmentationNode() if parameters is not None else None
     segment_id = parameters.GetSelectedSegmentID() if segmentation is not None else None
-    if not segment_id or segmentation.GetSegmentation().GetSegment(segment_id) is None:
+    if segmentation is None or not segment_id or segmentation.GetSegmentation().GetSegment(segment_id) is None:
         raise UsageError(_("No segment is selected; select the lesion to correct, or add a segment."))
     source = source_of(scene, parameters.GetSourceVolumeNode())
     if frame is None or source.kind != "volume":
