@@ -97,6 +97,16 @@ def test_one_question_then_every_step(use: Callable[[Computer], None]) -> None:
     assert not slicer.app.settings().contains(PENDING)
 
 
+def test_versions_that_would_be_replaced_are_named(
+    use: Callable[[Computer], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computer = Computer("pydicom")
+    use(computer)
+    monkeypatch.setattr(install, "replaced", lambda requirements: ("pydicom 2.4.4",))
+    Installer().ensure("none")
+    assert "pydicom 2.4.4" in computer.questions[0]
+
+
 def test_no_means_no(use: Callable[[Computer], None]) -> None:
     computer = Computer("pydantic")
     computer.agrees = False

@@ -20,6 +20,7 @@ from BreastUSAssistLib.panel.install_plan import (
     offline_command,
     pip_platform,
     read_requirements,
+    replaced,
     version_range,
     wheels_in,
 )
@@ -102,6 +103,15 @@ def test_versions_and_markers_decide_what_is_met() -> None:
     assert not is_met("delta", version_of)
     assert is_met("delta; sys_platform == 'nowhere'", version_of)
     assert is_met("numpy>=1")
+
+
+def test_what_an_installation_replaces_is_named() -> None:
+    def version_of(name: str) -> str:
+        if name != "pydicom":
+            raise metadata.PackageNotFoundError(name)
+        return "2.4.4"
+
+    assert replaced(["pydicom>=3.0", "pydantic>=2.7"], version_of) == ("pydicom 2.4.4",)
 
 
 def test_comments_and_options_are_no_requirements(tmp_path: Path) -> None:

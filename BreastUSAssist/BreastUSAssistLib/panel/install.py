@@ -24,6 +24,7 @@ from .install_plan import (
     offline_command,
     package_name,
     pip_platform,
+    replaced,
     version_range,
     wheels_in,
 )
@@ -94,6 +95,8 @@ class Installer:
             for number, step in enumerate(plan.steps, start=1):
                 text = _("Installing packages, step {number} of {count}; this can take some minutes.")
                 self._say(text.format(number=number, count=len(plan.steps)))
+                # The PyTorch extension and Slicer 5.10 hold the event loop: the sentence must be seen before.
+                slicer.app.processEvents()
                 self._install(step)
         except _StepError as error:
             return InstallOutcome("failed", str(error), self.by_hand(plan))
@@ -127,6 +130,12 @@ class Installer:
             "BreastUSAssist needs {count} Python packages that this Slicer does not have yet, about {size} MB to"
             " download. They go into Slicer's own Python, and nothing about your images is sent. Install them now?"
         ).format(count=len(plan.requirements), size=plan.download_mb)
+        others = replaced(plan.requirements)
+        if others:
+            # Slicer 5.10 brings a pydicom that is too old, for one.
+            text += "\n\n" + _(
+                "Slicer or other extensions may rely on the versions that are replaced: {names}."
+            ).format(names=", ".join(others))
         if _packaging() is None:
             text += "\n\n" + _(
                 "This version of Slicer has no progress window for this: its window stands still for some minutes."
@@ -154,6 +163,7 @@ class Installer:
             packaging.pip_ensure(list(step.requirements), prompt_install=False, requester=REQUESTER)
         else:
             slicer.util.pip_install(list(step.requirements))
+        invalidate_caches()
         if step.name == "pytorch" and not is_met(step.requirements[0]):
             # MONAI would bring a PyTorch of its own.
             raise _StepError(
@@ -161,7 +171,6 @@ class Installer:
             )
 
     def _checked(self, engine: Engine) -> InstallOutcome:
-        invalidate_caches()
         left = self.plan(engine)
         if not left.steps:
             slicer.app.settings().remove(PENDING)
@@ -192,7 +201,8 @@ def _install_pytorch(requirement: str) -> None:
         raise _StepError(text.format(range=version_range(requirement)))
     if slicer.app.testingEnabled():
         return
-    logic.installTorch(askConfirmation=False, torchVersionRequirement=version_range(requirement))
+    with slicer.util.WaitCursor():
+        logic.installTorch(askConfirmation=False, torchVersionRequirement=version_range(requirement))
 
 
 def _packaging() -> Any:

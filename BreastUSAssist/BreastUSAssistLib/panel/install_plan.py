@@ -16,8 +16,21 @@ Engine = Literal["cpu", "gpu", "none"]
 """What runs the models: a light engine on the processor, PyTorch on an NVIDIA GPU, or nothing (labels and exports)."""
 How = Literal["pip", "pytorch"]
 
-DOWNLOAD_MB = {"base": 90, "cpu": 80, "pytorch": 3000, "gpu": 10}
-"""Rough size of each step's download, for the question; PyTorch with CUDA on Linux is the largest."""
+DOWNLOAD_MB = {
+    "numpy": 17,
+    "scipy": 34,
+    "scikit-image": 16,
+    "python-gdcm": 13,
+    "pillow": 7,
+    "nibabel": 3,
+    "pydantic": 3,
+    "onnxruntime": 23,
+    "openvino": 57,
+    "monai": 2,
+    "torch": 3000,
+}
+"""Rough size of a package's download with what it brings, measured on Linux; one that is not here has about 1 MB. Of
+PyTorch that of the build for CUDA, its largest."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ class InstallPlan:
     @property
     def download_mb(self) -> int:
         """Roughly how much is downloaded."""
-        return sum(DOWNLOAD_MB[step.name] for step in self.steps)
+        return sum(DOWNLOAD_MB.get(package_name(requirement), 1) for requirement in self.requirements)
 
 
 def read_requirements(path: Path) -> tuple[str, ...]:
@@ -82,6 +95,17 @@ def is_met(requirement: str, version_of: Callable[[str], str] = metadata.version
         return parsed.specifier.contains(version_of(parsed.name), prereleases=True)
     except metadata.PackageNotFoundError:
         return False
+
+
+def replaced(requirements: Iterable[str], version_of: Callable[[str], str] = metadata.version) -> tuple[str, ...]:
+    """Packages that are installed in another version than wanted, as "name version": what an installation replaces."""
+    found = []
+    for name in map(package_name, requirements):
+        try:
+            found.append(f"{name} {version_of(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return tuple(found)
 
 
 def make_plan(engine: Engine, is_installed: Callable[[str], bool] = is_met) -> InstallPlan:
