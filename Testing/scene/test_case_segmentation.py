@@ -120,6 +120,8 @@ def test_segments_are_named_coloured_coded_and_the_same_in_every_frame() -> None
         assert shown.GetSegment("lesion-1").GetName() == "Lesion 1"
         assert segmentation.origin(1, frame) == "manual"
     assert segmentation.numbers() == (1, 2)
+    segmentation.add_lesion(3, "2.25.9", "Mass 13")
+    assert segmentation.segmentation(0).GetSegment("lesion-3").GetName() == "Mass 13 3"
 
 
 TAGS = [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scene import cases
 from scene.cases import slicer
 
-from BreastUSAssistLib.mrml.pixel_calibration import calibrate, calibration_of  # isort: skip  needs slicer.i18n
+from BreastUSAssistLib.mrml.pixel_calibration import apply_known_spacing, calibrate, calibration_of  # isort: skip  needs slicer.i18n
 from BreastUSAssistLib.mrml.source import UltrasoundSource, source_of  # isort: skip
 from BreastUSAssistLib.mrml.volume_loading import load_clip  # isort: skip
 
@@ -202,6 +202,25 @@ def test_regions_of_real_files_and_the_reader_goes_before_them(data_root: Path) 
     assert found.spacing == PixelSpacing(pytest.approx(0.2), pytest.approx(0.2), "user")  # type: ignore[arg-type]
     frame = source.frame(0)
     assert all(frame.spacing_in(region.box) == found.spacing for region in frame.regions)
+
+
+def test_what_slicers_loader_left_out_can_be_applied(data_root: Path) -> None:
+    scene = cases.empty_scene()
+    source = load_clip(scene, open_clip(data_root / "dicom_us" / "OBXXXX1A_2frame.dcm"))
+    segmentation = cases.segmented(source, 1)
+    assert not apply_known_spacing(source, segmentation)
+    for node in dict.fromkeys([*source.frame_nodes, source.volume]):
+        node.SetSpacing(1, 1, 1)
+        node.RemoveAttribute("BreastUSAssist.Spacing")
+    segmentation.follow_geometry()
+    mask = np.eye(source.rows, source.columns, dtype=bool)
+    segmentation.set_mask(1, 1, mask)
+    found = calibration_of(source).spacing
+    assert found is not None and apply_known_spacing(source, segmentation)
+    assert source.node(1).GetSpacing()[:2] == pytest.approx((found.column_mm, found.row_mm))
+    assert np.array_equal(segmentation.mask(1, 1), mask)
+    assert calibration_of(source).spacing == found
+    assert not apply_known_spacing(cases.still(), None)
 
 
 def test_a_file_that_is_gone_leaves_what_the_scene_knows(data_root: Path, tmp_path: Path) -> None:

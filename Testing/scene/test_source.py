@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from BreastUSAssistLib.errors import InputError
+from BreastUSAssistLib.ultrasound.reading import open_clip
 from scene import cases
 from scene.cases import slicer
 
 from BreastUSAssistLib.mrml.source import UltrasoundSource, source_of  # isort: skip  needs slicer.i18n of `cases`
+from BreastUSAssistLib.mrml.source_headers import header_files  # isort: skip
 
 
 @pytest.mark.parametrize("shape", [(20, 30), (20, 30, 3), (20, 30, 4)])
@@ -245,6 +247,35 @@ def test_one_sequence_of_two_under_one_browser() -> None:
     second.RemoveDataNodeAtValue("0.040")
     with pytest.raises(InputError, match=r"Frame 2 .* missing"):
         source_of(scene, second)
+
+
+class Database:
+    """What of Slicer's DICOM database is asked here."""
+
+    isOpen = True  # noqa: N815
+
+    def __init__(self, files: dict[str, Path]) -> None:
+        self.files = files
+
+    def fileForInstance(self, uid: str) -> str:  # noqa: N802
+        """Path of the file with this SOP instance UID; empty where it is not known."""
+        return str(self.files.get(uid, ""))
+
+
+def test_files_are_found_in_the_dicom_database(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image that Slicer loaded without the spacing of its regions, as it does where there are several."""
+    scene = cases.empty_scene()
+    path = data_root / "dicom_us" / "OBXXXX1A.dcm"
+    expected = open_clip(path).frame(0)
+    node = cases.add_volume(expected.pixels[np.newaxis], np.diag([-1.0, -1, 1, 1]))
+    node.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
+    monkeypatch.setattr(slicer, "dicomDatabase", Database({"1.2.3": path}), raising=False)
+    source = source_of(scene, node)
+    assert header_files(source) == (path,)
+    frame = source.frame(0)
+    assert frame.regions == expected.regions and frame.regions
+    monkeypatch.setattr(slicer, "dicomDatabase", Database({}))
+    assert header_files(source_of(scene, node)) == ()
 
 
 def test_files_that_slicer_reads_itself(data_root: Path) -> None:

@@ -124,6 +124,22 @@ def calibrate(
     return calibration_of(source)
 
 
+def apply_known_spacing(source: "UltrasoundSource", segmentation: "CaseSegmentation | None") -> bool:
+    """Lay the images out in the pixel size that their DICOM file gives, where Slicer's loader did not; else nothing.
+
+    Slicer takes the spacing of a file with one region alone: with two (a dual view, a scale beside the image) rulers
+    would measure in pixels and call them mm. Returns whether anything changed.
+    """
+    spacing = calibration_of(source).spacing
+    if spacing is None:
+        return False
+    column_mm, row_mm, _slice_mm = source.volume.GetSpacing()
+    if np.allclose((row_mm, column_mm), (spacing.row_mm, spacing.column_mm), rtol=1e-4, atol=0):
+        return False
+    set_spacing(source, segmentation, spacing)
+    return True
+
+
 def set_spacing(source: "UltrasoundSource", segmentation: "CaseSegmentation | None", spacing: PixelSpacing) -> None:
     """Set the pixel size of all frames and move their segmentations along; matrices alone change."""
     nodes = list(dict.fromkeys([*source.frame_nodes, source.volume]))
