@@ -58,7 +58,7 @@ def test_one_row_a_lesion_with_units_terms_category_and_notice(tmp_path):
 
 def test_unknown_is_empty_and_not_zero(tmp_path):
     row = findings_table(analysis(spacing=False, stop=("Doppler.",)))[0]
-    assert [row[key] for key in COLUMNS if key.endswith(("_mm", "_mm2"))] == [""] * 9
+    assert [row[key] for key in COLUMNS if key.endswith(("_mm", "_mm2"))] == [""] * 10
     assert (row["category"], row["category_label"]) == ("", "Cannot be assessed")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..files import written_whole
 from .analysis import Analysis
 from .lesion import Assessment, Lesion, VolumeAxes
+from .read_case import ReadCase
 
 _LENGTHS = ("longest_axis", "perpendicular_axis", "antero_posterior", "transverse", "depth")
 _ATTRIBUTES = (
@@ -18,6 +19,23 @@ _ATTRIBUTES = (
     "echogenic_rim",
     "calcifications",
 )
+READER_COLUMNS: tuple[str, ...] = (
+    "reader",
+    "decision",
+    "reader_category",
+    "reader_note",
+    "changed_terms",
+    "tied_to",
+    "tied_case",
+    "joint_category",
+    "joint_probability",
+    "side",
+    "clock",
+    "nipple_distance_mm",
+    "decided",
+    "rejection_reason",
+)
+"""What the reader said; empty in a table without a reading."""
 COLUMNS: tuple[str, ...] = (
     "case",
     "lesion",
@@ -68,21 +86,29 @@ COLUMNS: tuple[str, ...] = (
     "tracking_uid",
     "status",
     "notice",
+    *READER_COLUMNS,
 )
+"""New columns are added at the end, so that those of older tables stay in their places."""
 NOTICE = "Research use only"
 
 
-def findings_table(analysis: Analysis) -> list[dict[str, str]]:
+def findings_table(analysis: Analysis, read: ReadCase | None = None) -> list[dict[str, str]]:
     """One row a lesion, every value as text under the names of COLUMNS; empty where unknown, never 0.
 
     Text that a spreadsheet would run as a formula is preceded by an apostrophe (OWASP, CSV injection).
+
+    Args:
+        analysis: what to list, with the reader's terms where there is a reading.
+        read: what the reader said.
     """
-    return [
-        {key: row.get(key, "") for key in COLUMNS} for row in (_row(lesion, analysis) for lesion in analysis.lesions)
-    ]
+    table = []
+    for lesion in analysis.lesions:
+        row = {**_row(lesion, analysis), **(_reading(lesion, read) if read else {})}
+        table.append({key: row.get(key, "") for key in COLUMNS})
+    return table
 
 
-def write_findings_csv(path: Path, analysis: Analysis) -> None:
+def write_findings_csv(path: Path, analysis: Analysis, read: ReadCase | None = None) -> None:
     """Write the table as UTF-8, comma separated, CRLF line ends (RFC 4180); the header alone when there is no lesion.
 
     Raises:
@@ -91,7 +117,7 @@ def write_findings_csv(path: Path, analysis: Analysis) -> None:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=COLUMNS, lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows(findings_table(analysis))
+    writer.writerows(findings_table(analysis, read))
     with written_whole(path) as beside:
         beside.write_bytes(text.getvalue().encode("utf-8"))
 
@@ -168,6 +194,28 @@ def _volume(axes: VolumeAxes | None) -> dict[str, str]:
         "volume_slices": str(axes.across_slices.slices),
         "volume_slices_mm": _number(axes.across_slices.mm),
         "volume_ml": _number(axes.volume_ml, 3),
+    }
+
+
+def _reading(lesion: Lesion, read: ReadCase) -> dict[str, str]:
+    """What the reader said of the case, and of the lesion."""
+    reading, own, uid = read.reading, read.lesion(lesion), lesion.tracking_uid
+    place, joint, tied = reading.place, read.joint(uid), read.tied_number(uid)
+    return {
+        "reader": _text(reading.reader),
+        "decision": reading.decision,
+        "decided": _text(reading.decided or ""),
+        "rejection_reason": _text(reading.reason),
+        "side": "" if place.side == "unknown" else place.side,
+        "clock": "" if place.clock is None else f"{place.clock:g}",
+        "nipple_distance_mm": _number(place.distance_mm),
+        "reader_category": _text((own.category if own else None) or ""),
+        "reader_note": _text(own.note if own else ""),
+        "changed_terms": _text(" ".join(sorted(own.descriptors)) if own else ""),
+        "tied_to": "" if tied is None else str(tied),
+        "tied_case": _text(read.other_case(uid)),
+        "joint_category": (joint.assessment.category or "") if joint else "",
+        "joint_probability": _number(joint.assessment.probability_malignant, 4) if joint else "",
     }
 
 

@@ -72,6 +72,7 @@ class ExportRun:
                 "labels": str(write_array(exchange, "labels", labels)),
                 "formats": formats,
                 "out": str(folder),
+                **_said_by_reader(case),
             }
         except BreastUSAssistError as error:
             self._on_failed(error)
@@ -97,6 +98,18 @@ class ExportRun:
         if not isinstance(error, (BreastUSAssistError, OutputError)):
             raise error
         self._session.say(str(error), "error")
+
+
+def _said_by_reader(case: "Case") -> dict[str, Any]:
+    """The reading, and what reports show beside it: the AI's drafts, and views in other cases."""
+    from ..birads.read_case import beside_lesions
+    from ..mrml.case_ties import partners_of
+
+    names = {
+        lesion.tracking_uid: one.reading.case for one in partners_of(case.record) for lesion in one.reading.lesions
+    }
+    beside = beside_lesions(case.lesions, names)
+    return {"reading": case.reading.model_dump_json(), "beside": [one.model_dump(mode="json") for one in beside]}
 
 
 def _formats(parameters: Any) -> list[str]:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ..birads.analysis import Analysis
 from ..birads.findings import write_findings_csv
+from ..birads.read_case import ReadCase
 from ..dicom.provenance import laterality
 from ..dicom.segmentation import write_segmentation
 from ..dicom.slicer_segmentation import write_slicer_segmentation
@@ -21,10 +22,13 @@ from ..errors import OutputError, UsageError
 from ..ultrasound.frame import Clip
 from .analysis_file import write_analysis
 from .analyze import CaseResult
+from .reading_file import write_reading
 from .report import KeyPicture, write_report
 
 FORMATS = ("analysis.json", "findings.csv", "masks", "seg.nrrd", "report.html", "seg.dcm", "sr.dcm")
 """Files of a case, and the folder of its masks."""
+READING = "reading.json"
+"""What the reader said, beside analysis.json in every export of a reading."""
 NOT_DICOM = tuple(name for name in FORMATS if not name.endswith(".dcm"))
 """Those that any source allows."""
 
@@ -51,6 +55,8 @@ class CaseMaterial:
     """Of the DICOM objects."""
     probability: np.ndarray | None = None
     """Foreground probability in 1/255, uint8 like the labels, for a fractional seg.dcm; None for a binary one."""
+    read: ReadCase | None = None
+    """What the reader said; None for a draft that nobody has read."""
 
 
 def write_case(
@@ -76,6 +82,7 @@ def write_files(
 ) -> list[str]:
     """Write the chosen `formats` of a case into `folder`, which exists; one sentence for each that the source forbids.
 
+    Where there is a reading, reading.json is written whatever was chosen.
     `attend` is called between two files; it may raise to stop.
 
     Raises:
@@ -85,15 +92,18 @@ def write_files(
     writers: dict[str, Callable[[Path, CaseMaterial], None]] = {
         "masks": _write_masks,
         "analysis.json": lambda path, case: write_analysis(path, case.analysis),
-        "findings.csv": lambda path, case: write_findings_csv(path, case.analysis),
+        "findings.csv": lambda path, case: write_findings_csv(path, case.analysis, case.read),
         "seg.nrrd": _write_slicer_segmentation,
-        "report.html": lambda path, case: write_report(path, case.analysis, case.pictures),
+        "report.html": lambda path, case: write_report(path, case.analysis, case.pictures, case.read),
         "seg.dcm": _write_segmentation,
         "sr.dcm": _write_structured_report,
     }
     wanted = set(formats)
     if unknown := sorted(wanted - set(writers)):
         raise UsageError(f"There is no format {unknown[0]}; choose among {', '.join(writers)}.")
+    if case.read is not None:
+        attend()
+        write_reading(folder / READING, case.read.reading)
     notes = []
     for name, write in writers.items():
         if name not in wanted:

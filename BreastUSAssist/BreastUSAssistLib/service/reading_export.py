@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ..birads.analysis import Analysis, FrameResult, mask_name
+from ..birads.read_case import ReadCase
 from ..errors import BreastUSAssistError, InputError, OutputError, UsageError
 from ..ultrasound.frame import Clip
 from .analysis_file import read_analysis
-from .case_files import FORMATS, CaseMaterial, WrittenCase, folder_written_whole, write_files
+from .case_files import FORMATS, READING, CaseMaterial, WrittenCase, folder_written_whole, write_files
 from .report import KeyPicture
 
 DICOM = frozenset({"seg.dcm", "sr.dcm"})
@@ -27,6 +28,8 @@ class ExportedReading:
     """See birads.reading_view.effective_analysis; frames are numbered as in `clip`."""
     labels: np.ndarray
     """uint8 (frames of the clip, rows, columns): 0 background, n lesion number n."""
+    read: ReadCase | None = None
+    """What the reader said; then reading.json is written too."""
 
 
 def export_reading(
@@ -69,7 +72,9 @@ def export_reading(
     if "seg.dcm" in chosen and not analysis.lesions:
         notes.append("seg.dcm not written: no lesion is outlined, and a DICOM SEG cannot be empty.")
         chosen.discard("seg.dcm")
-    material = CaseMaterial(clip, analysis, labels, _pictures(clip, analysis, labels, chosen), created)
+    material = CaseMaterial(
+        clip, analysis, labels, _pictures(clip, analysis, labels, chosen), created, read=reading.read
+    )
     with folder_written_whole(target, "choose another folder") as folder:
         notes += write_files(folder, material, chosen, attend)
         attend()
@@ -91,7 +96,7 @@ def _check_target(target: Path, analysis: Analysis) -> None:
         return
     if not target.is_dir():
         raise OutputError(f"{target} is a file where the folder of the case would be; choose another folder.")
-    known = re.compile(r"|".join(map(re.escape, FORMATS)))
+    known = re.compile(r"|".join(map(re.escape, (*FORMATS, READING))))
     try:
         foreign = sorted(path.name for path in target.iterdir() if not known.fullmatch(path.name))
     except OSError as error:

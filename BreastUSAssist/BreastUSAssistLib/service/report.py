@@ -7,9 +7,20 @@ from pathlib import Path
 from string import Template
 
 from ..birads.analysis import Analysis
+from ..birads.lesion import Lesion
+from ..birads.read_case import ReadCase
 from ..files import resource_path, write_text
 from .report_lesion import PictureBook, enlarged_pictures, frame_pictures, lesion_heading, lesion_words, spacing_of
 from .report_pictures import KeyPicture, Spacing, draw_overlay
+from .report_reading import (
+    decision_box,
+    decision_words,
+    lesion_block,
+    nothing_left,
+    outline_words,
+    own_categories,
+    reading_section,
+)
 from .report_sections import checks, citations, header, limits, nothing_outlined, provenance, summary
 from .report_text import safe
 from .report_timeline import timeline
@@ -23,13 +34,17 @@ _CLIP_BYTES = 2_000_000
 """Of all pictures of a cine or volume together: the page stays below 3 MB."""
 
 
-def report_html(analysis: Analysis, pictures: Sequence[KeyPicture]) -> str:
+def report_html(analysis: Analysis, pictures: Sequence[KeyPicture], read: ReadCase | None = None) -> str:
     """The report as one HTML page; only `pictures` are shown, at best one for each key frame.
+
+    With `read`, what its reader said stands beside what the AI drafted; `analysis` then holds the reader's terms.
 
     The page holds no script and loads nothing (Content Security Policy by meta element, W3C CSP Level 3): its only
     style is allowed by its hash, its pictures are data URIs.
     """
     style = resource_path("Report", "report.css").read_text("utf-8")
+    if read is not None:
+        style += resource_path("Report", "reading.css").read_text("utf-8")
     template = Template(resource_path("Report", "report.html").read_text("utf-8"))
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return template.substitute(
@@ -37,44 +52,60 @@ def report_html(analysis: Analysis, pictures: Sequence[KeyPicture]) -> str:
         style=style,
         title=safe(f"{analysis.case}: draft breast ultrasound analysis"),
         banner=safe(BANNER),
-        header=header(analysis),
+        header=_header(analysis, read),
         checks=checks(analysis),
-        summary=summary(analysis),
+        summary=summary(analysis, read is not None),
         timeline=timeline(analysis),
-        findings=_findings(analysis, pictures),
+        findings=_findings(analysis, pictures, read),
+        decision=decision_box(read),
         provenance=provenance(analysis),
-        limits=limits(),
+        limits=limits(read is not None),
         citations=citations(),
     )
 
 
-def write_report(path: Path, analysis: Analysis, pictures: Sequence[KeyPicture]) -> None:
+def write_report(path: Path, analysis: Analysis, pictures: Sequence[KeyPicture], read: ReadCase | None = None) -> None:
     """Write the report to `path`, whole or not at all. Raises OutputError where the folder cannot be written."""
-    write_text(path, report_html(analysis, pictures))
+    write_text(path, report_html(analysis, pictures, read))
 
 
-def _findings(analysis: Analysis, pictures: Sequence[KeyPicture]) -> str:
+def _header(analysis: Analysis, read: ReadCase | None) -> str:
+    """Header, and what the reader said of the case as a whole."""
+    if read is None:
+        return header(analysis)
+    own, decision = own_categories(analysis, read), decision_words(read.reading)
+    return f"{header(analysis, own, decision)}\n{reading_section(analysis, read)}"
+
+
+def _findings(analysis: Analysis, pictures: Sequence[KeyPicture], read: ReadCase | None) -> str:
     book = _picture_book(analysis, pictures)
     single = analysis.source.frame_count == 1
+    drafted = read is None
     if not analysis.lesions:
         shown = "".join(
-            frame_pictures(picture, book, _frame_spacing(analysis, picture), single) for picture in pictures
+            frame_pictures(picture, book, _frame_spacing(analysis, picture), single, drafted) for picture in pictures
         )
-        return nothing_outlined(analysis, shown)
+        return nothing_outlined(analysis, shown, nothing_left(analysis, read) if read else "")
     parts = []
     pictured: set[int] = set()
     for lesion in analysis.lesions:
         picture = _picture_of(lesion.number, lesion.key_frame, pictures)
         parts.append(f'<article class="lesion" aria-labelledby="lesion-{lesion.number}">')
-        parts.append(lesion_heading(lesion, analysis.source.frame_count))
+        parts.append(lesion_heading(lesion, analysis.source.frame_count, _outlined_by(lesion, read, single)))
+        if read is not None:
+            parts.append(lesion_block(lesion, analysis, read))
         if picture is not None:
             if picture.frame_number not in pictured:
-                parts.append(frame_pictures(picture, book, _frame_spacing(analysis, picture), single))
+                parts.append(frame_pictures(picture, book, _frame_spacing(analysis, picture), single, drafted))
                 pictured.add(picture.frame_number)
             parts.append(enlarged_pictures(lesion, picture, book))
-        parts.append(lesion_words(lesion))
+        parts.append(lesion_words(lesion, read.draft(lesion.tracking_uid) if read else None))
         parts.append("</article>")
     return "".join(parts)
+
+
+def _outlined_by(lesion: Lesion, read: ReadCase | None, single: bool) -> str | None:
+    return outline_words(read.lesion(lesion), single) if read is not None else None
 
 
 def _picture_of(number: int, key_frame: int, pictures: Sequence[KeyPicture]) -> KeyPicture | None:

@@ -6,20 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..birads.assessment import entered
-from ..birads.lesion import Area, Assessment, CategoryOpinion, Descriptor, Length, Lesion, Measurements, VolumeAxes
+from ..birads.lesion import Area, Assessment, CategoryOpinion, Length, Lesion, Measurements, VolumeAxes
+from .report_descriptors import descriptor_table
 from .report_pictures import KeyPicture, Spacing, cropped, encode_within, overlay_picture, surroundings
 from .report_sections import swatch, training_share
 from .report_text import (
-    ORIGINS,
     calibration,
     chance,
     edition_title,
     frame_ranges,
     number,
-    percent,
     plural,
     safe,
-    term,
     unbroken,
 )
 
@@ -61,8 +59,10 @@ class PictureBook:
         )
 
 
-def frame_pictures(picture: KeyPicture, book: PictureBook, spacing: Spacing | None, single: bool) -> str:
-    """The whole frame, untouched and outlined, side by side."""
+def frame_pictures(
+    picture: KeyPicture, book: PictureBook, spacing: Spacing | None, single: bool, drafted: bool = True
+) -> str:
+    """The whole frame, untouched and outlined, side by side; `drafted`: no reader had a hand in the outlines."""
     frame = "The image" if single else f"Frame {picture.frame_number}"
     numbers = [int(n) for n in np.unique(picture.labels[picture.labels > 0])]
     whole = (0, 0, *picture.labels.shape)
@@ -86,7 +86,8 @@ def frame_pictures(picture: KeyPicture, book: PictureBook, spacing: Spacing | No
             levels=picture.levels,
         ),
         f"{frame} with the outline of {words}",
-        f"{frame} with the drafted outline of {words}. The number stands beside the lesion." + _tint_words(picture),
+        f"{frame} with the {'drafted ' if drafted else ''}outline of {words}. The number stands beside the lesion."
+        + _tint_words(picture),
     )
     return f'<div class="pictures">{untouched}{outlined}</div>'
 
@@ -126,8 +127,11 @@ def spacing_of(lesion: Lesion) -> Spacing | None:
     return down.mm / down.px, across.mm / across.px
 
 
-def lesion_words(lesion: Lesion) -> str:
-    """Everything said of a lesion: category first, then measurements and descriptors."""
+def lesion_words(lesion: Lesion, draft: Lesion | None = None) -> str:
+    """Everything said of a lesion: category first, then measurements and descriptors.
+
+    With the AI's `draft`, its terms stand beside those that count now.
+    """
     return (
         _assessment(lesion.assessment, lesion.number)
         + '<div class="columns">'
@@ -135,12 +139,12 @@ def lesion_words(lesion: Lesion) -> str:
         + _shape(lesion.measurements, lesion.number)
         + "</div>"
         + _volume(lesion.volume_axes, lesion.number)
-        + _descriptors(lesion.descriptors, lesion.number)
+        + descriptor_table(lesion, draft)
     )
 
 
-def lesion_heading(lesion: Lesion, frame_count: int) -> str:
-    """Heading of a lesion with its line and where it was outlined."""
+def lesion_heading(lesion: Lesion, frame_count: int, outlined: str | None = None) -> str:
+    """Heading of a lesion with its line and where it was outlined; `outlined` says how in place of its origin."""
     where = (
         f"Measured in key frame {lesion.key_frame}; outlined in {plural(len(lesion.frames), 'frame')} "
         f"({frame_ranges(lesion.frames)}). "
@@ -149,12 +153,15 @@ def lesion_heading(lesion: Lesion, frame_count: int) -> str:
     )
     if lesion.outline_confidence is not None:
         where += f"Mean confidence inside the outline {number(lesion.outline_confidence)} of 1, not calibrated. "
-    origin = {
-        "automatic": "Outline drawn by the network.",
-        "semiautomatic": "Outline drawn by the network from a reader's clicks.",
-        "manual": "Outline drawn by a reader.",
-        "truth": "Outline given as truth.",
-    }[lesion.origin]
+    origin = (
+        outlined
+        or {
+            "automatic": "Outline drawn by the network.",
+            "semiautomatic": "Outline drawn by the network from a reader's clicks.",
+            "manual": "Outline drawn by a reader.",
+            "truth": "Outline given as truth.",
+        }[lesion.origin]
+    )
     origin += _band_words(lesion)
     heading = f'<h2 id="lesion-{lesion.number}">{swatch(lesion.number)} Lesion {lesion.number}</h2>'
     return f'{heading}<p class="where">{where}{origin}</p>'
@@ -360,21 +367,4 @@ def _shape(measurements: Measurements, lesion: int) -> str:
         f'<div class="scroll"><table><caption>Shape and grey levels of lesion {lesion}</caption><thead><tr>'
         '<th scope="col">Measure</th><th scope="col">Value</th><th scope="col">Meaning</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _descriptors(descriptors: tuple[Descriptor, ...], lesion: int) -> str:
-    if not descriptors:
-        return '<p class="small">No descriptor was assigned.</p>'
-    rows = "".join(
-        f'<tr><th scope="row">{safe(term(d.attribute))}</th><td><strong>{safe(d.label)}</strong></td>'
-        f"<td>{safe(d.because)}</td><td>{ORIGINS[d.origin]}"
-        + ("" if d.confidence is None else f", confidence {percent(d.confidence)}")
-        + "</td></tr>"
-        for d in descriptors
-    )
-    return (
-        f'<div class="scroll"><table><caption>Descriptors of lesion {lesion}, each with its reason</caption><thead><tr>'
-        '<th scope="col">Attribute</th><th scope="col">Term</th><th scope="col">Because</th><th scope="col">Origin</th>'
-        f"</tr></thead><tbody>{rows}</tbody></table></div>"
     )

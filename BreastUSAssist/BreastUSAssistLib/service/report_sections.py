@@ -47,6 +47,13 @@ LIMITS = (
     "It does not cover another scanner or population, nor what the one lesion is.",
     "Lengths are in millimetres only where the file or the user gives the pixel size; nothing is assumed.",
 )
+_LIMITS_READ = {
+    LIMITS[1]: "Outlines, terms and suggested categories are a draft of the AI except where they are marked as the "
+    "reader's. An outline can miss a lesion, join two, or follow a shadow, rib, fat lobule or measuring mark.",
+    LIMITS[5]: "Descriptors follow from measures and thresholds, from a network, or from the reader, as is stated "
+    "beside each of them; another reader may see otherwise.",
+}
+"""What the limits say in place of two of them once a reader has had the case."""
 CITATIONS = (
     "Gómez-Flores W, Gregorio-Calas MJ, Coelho de Albuquerque Pereira W. BUS-BRA: a breast ultrasound dataset for "
     "assessing computer-aided diagnosis systems. Medical Physics, 2024.",
@@ -63,19 +70,26 @@ def icon(kind: str) -> str:
     return f'<svg class="icon {kind}" viewBox="0 0 24 24" aria-hidden="true">{_ICONS[kind]}</svg>'
 
 
-def header(analysis: Analysis) -> str:
-    """Case name and the one-line answer."""
+def header(analysis: Analysis, own: str | None = None, decision: str = "Nothing has been checked by a reader.") -> str:
+    """Case name and the one-line answer.
+
+    Args:
+        analysis: of the case.
+        own: HTML on the reader's own categories, None without a reading.
+        decision: HTML sentence on who decided what.
+    """
     source = analysis.source
+    eyebrow = "Draft analysis of a breast ultrasound" + ("" if own is None else ", with what its reader said")
     return (
-        '<header class="case"><p class="eyebrow">Draft analysis of a breast ultrasound</p>'
+        f'<header class="case"><p class="eyebrow">{eyebrow}</p>'
         f"<h1><bdi>{safe(analysis.case)}</bdi></h1>"
-        f'<p class="lead">{_answer(analysis)}</p>'
+        f'<p class="lead">{_answer(analysis, own, decision)}</p>'
         '<dl class="facts">'
-        + _fact("Kind", f"{_KINDS[source.kind]}, {plural(source.frame_count, 'frame')}")
-        + _fact("Calibration", safe(calibration(source.spacing)))
-        + _fact("Made", safe(analysis.created))
-        + _fact("Frame size", f"{source.columns} × {source.rows} px" + _slices(analysis))
-        + _fact(f"{plural(len(source.files), 'file')} ({safe(source.format)})", _files(source.files), wide=True)
+        + fact("Kind", f"{_KINDS[source.kind]}, {plural(source.frame_count, 'frame')}")
+        + fact("Calibration", safe(calibration(source.spacing)))
+        + fact("Made", safe(analysis.created))
+        + fact("Frame size", f"{source.columns} × {source.rows} px" + _slices(analysis))
+        + fact(f"{plural(len(source.files), 'file')} ({safe(source.format)})", _files(source.files), wide=True)
         + "</dl></header>"
     )
 
@@ -96,8 +110,8 @@ def checks(analysis: Analysis) -> str:
     )
 
 
-def summary(analysis: Analysis) -> str:
-    """Table of all lesions; nothing for fewer than two."""
+def summary(analysis: Analysis, as_read: bool = False) -> str:
+    """Table of all lesions, `as_read` by a reader or drafts; nothing for fewer than two."""
     if len(analysis.lesions) < 2:
         return ""
     rows = []
@@ -110,11 +124,11 @@ def summary(analysis: Analysis) -> str:
             f'<td>{lesion.key_frame}</td><td class="number">{size}</td><td>{words}</td>'
             f"<td>{safe(lesion.assessment.category or 'none')}</td>"
             f"<td>{unbroken(lesion.assessment.likelihood or '–')}</td>"
-            f'<td class="number">{_risk(lesion.assessment)}</td></tr>'
+            f'<td class="number">{risk_words(lesion.assessment)}</td></tr>'
         )
     return (
         '<section aria-labelledby="summary"><h2 id="summary">At a glance</h2><div class="scroll"><table>'
-        "<caption>All lesions of this case, drafts</caption><thead><tr>"
+        f"<caption>All lesions of this case, {'as the reader left them' if as_read else 'drafts'}</caption><thead><tr>"
         '<th scope="col">Lesion</th><th scope="col">Key frame</th><th scope="col">Longest × across</th>'
         '<th scope="col">Descriptors</th><th scope="col">Suggested category</th>'
         '<th scope="col">Likelihood of cancer</th><th scope="col">Probability</th>'
@@ -122,10 +136,15 @@ def summary(analysis: Analysis) -> str:
     )
 
 
-def nothing_outlined(analysis: Analysis, pictures: str) -> str:
-    """What it means, and does not mean, that no lesion was outlined; `pictures` is HTML of what was looked at."""
+def nothing_outlined(analysis: Analysis, pictures: str, why: str = "") -> str:
+    """What it means, and does not mean, that no lesion was outlined; `pictures` is HTML of what was looked at.
+
+    `why` is HTML on what the reader did to every lesion, where there were any.
+    """
     read = _frames_read(analysis)
-    if read == 0:
+    if why:
+        reason = why
+    elif read == 0:
         subject = "image was" if analysis.source.frame_count == 1 else "frames were"
         reason = f"<p>The {subject} not read, because a check of the input stopped that (see above).</p>"
     else:
@@ -144,20 +163,21 @@ def provenance(analysis: Analysis) -> str:
     return (
         '<section aria-labelledby="made"><h2 id="made">How this was made</h2><dl class="facts made">'
         + "".join(_model(role, model) for role, model in _roles(analysis))
-        + _fact("Software", safe(analysis.software))
-        + _fact("Lexicon edition", safe(f"{edition_title(analysis.lexicon)}, {analysis.lexicon}"))
-        + _fact("Status", safe(analysis.status))
-        + _fact("Time", timings or "not recorded", wide=True)
+        + fact("Software", safe(analysis.software))
+        + fact("Lexicon edition", safe(f"{edition_title(analysis.lexicon)}, {analysis.lexicon}"))
+        + fact("Status", safe(analysis.status))
+        + fact("Time", timings or "not recorded", wide=True)
         + "".join(_weights(role, model) for role, model in _roles(analysis))
-        + _fact("Settings", _settings(analysis.settings))
-        + _fact("Format", f"analysis.json {safe(analysis.schema_version)}")
+        + fact("Settings", _settings(analysis.settings))
+        + fact("Format", f"analysis.json {safe(analysis.schema_version)}")
         + "</dl></section>"
     )
 
 
-def limits() -> str:
-    """What a reader has to know before using any of it."""
-    items = "".join(f"<li>{safe(limit)}</li>" for limit in LIMITS)
+def limits(as_read: bool = False) -> str:
+    """What a reader has to know before using any of it; `as_read` where it holds what a reader said."""
+    known = [_LIMITS_READ.get(limit, limit) if as_read else limit for limit in LIMITS]
+    items = "".join(f"<li>{safe(limit)}</li>" for limit in known)
     return f'<section aria-labelledby="limits"><h2 id="limits">Limits</h2><ul class="prose">{items}</ul></section>'
 
 
@@ -187,7 +207,7 @@ def training_share() -> str:
     return safe(_SHARE_MALIGNANT)
 
 
-def _risk(assessment: Assessment) -> str:
+def risk_words(assessment: Assessment) -> str:
     """Probability with its interval, for a table."""
     if assessment.probability_malignant is None:
         return "–"
@@ -197,13 +217,14 @@ def _risk(assessment: Assessment) -> str:
     return words
 
 
-def _answer(analysis: Analysis) -> str:
+def _answer(analysis: Analysis, own: str | None, decision: str) -> str:
     if not analysis.lesions:
-        return "No lesion outlined, which does not mean that there is none."
+        words = "No lesion outlined, which does not mean that there is none."
+        return words if own is None else f"{words} {decision}"
     count = plural(len(analysis.lesions), "lesion")
     categories = ", ".join(safe(lesion.assessment.category or "none") for lesion in analysis.lesions)
     word = "category" if len(analysis.lesions) == 1 else "categories"
-    return f"{count} outlined. Suggested {word}: {categories}. Nothing has been checked by a reader."
+    return f"{count} outlined. Suggested {word}: {categories}. {own or ''}{decision}"
 
 
 def _roles(analysis: Analysis) -> list[tuple[str, ModelUsed]]:
@@ -215,7 +236,7 @@ def _roles(analysis: Analysis) -> list[tuple[str, ModelUsed]]:
 
 
 def _model(role: str, model: ModelUsed) -> str:
-    return _fact(
+    return fact(
         role,
         f"{safe(model.name)}, version {safe(model.version)}, "
         f"on {safe(model.backend)}, {safe(model.precision)}, {safe(model.device)}",
@@ -224,7 +245,7 @@ def _model(role: str, model: ModelUsed) -> str:
 
 def _weights(role: str, model: ModelUsed) -> str:
     name = "Weights, SHA-256" if role == "Model" else f"{role}: weights, SHA-256"
-    return _fact(name, f"{safe(model.sha256[:12])}… in full <code>{safe(model.sha256)}</code>", wide=True)
+    return fact(name, f"{safe(model.sha256[:12])}… in full <code>{safe(model.sha256)}</code>", wide=True)
 
 
 def _settings(settings: AnalysisSettings) -> str:
@@ -242,7 +263,8 @@ def _slices(analysis: Analysis) -> str:
     return f", slices {analysis.source.slice_mm:.3g} mm apart" if analysis.source.slice_mm else ""
 
 
-def _fact(name: str, value: str, wide: bool = False) -> str:
+def fact(name: str, value: str, wide: bool = False) -> str:
+    """One pair of a list of facts; `value` is HTML."""
     kind = ' class="wide"' if wide else ""
     return f"<div{kind}><dt>{name}</dt><dd>{value}</dd></div>"
 

@@ -1,5 +1,6 @@
 """Request "export": the reader's result as files."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,8 @@ from .worker_clip import WorkerClip
 from .worker_protocol import read_array
 
 if TYPE_CHECKING:
+    from ..birads.analysis import Analysis
+    from ..birads.read_case import ReadCase
     from .worker_requests import Attend, Worksite
 
 
@@ -19,7 +22,8 @@ def export(arguments: Mapping[str, Any], site: "Worksite", attend: "Attend") -> 
     Args:
         arguments: `clip` WorkerClip as JSON, of all frames; `analysis` path of the effective analysis as JSON; `labels`
             path of a .npy file, uint8 (frames, rows, columns), of all frames or of those of the clip; `formats` list,
-            or None for all; `out` folder.
+            or None for all; `out` folder; `reading` optional, JSON text of a birads.reading.Reading; `beside` optional,
+            list of birads.read_case.BesideLesion as JSON objects: drafts and other views, which a reading lacks.
         site: of this process.
         attend: called between files.
 
@@ -41,10 +45,31 @@ def export(arguments: Mapping[str, Any], site: "Worksite", attend: "Attend") -> 
     attend()
     written = export_reading(
         Path(arguments["out"]),
-        ExportedReading(clip, analysis, labels),
+        ExportedReading(clip, analysis, labels, _read_case(arguments, analysis)),
         tuple(arguments.get("formats") or FORMATS),
         created=datetime.now(UTC).astimezone(),
         attend=attend,
     )
     files = sorted(str(path) for path in written.folder.rglob("*") if path.is_file())
     return {"folder": str(written.folder), "files": files, "notes": [*notes, *written.notes]}
+
+
+def _read_case(arguments: Mapping[str, Any], analysis: "Analysis") -> "ReadCase | None":
+    """What the reader said; None where nothing was handed."""
+    from pydantic import ValidationError
+
+    from ..birads.lexicon import load_lexicon
+    from ..birads.read_case import BesideLesion, ReadCase, beside_analysis
+    from .reading_file import parse_reading
+
+    text, beside = arguments.get("reading"), arguments.get("beside")
+    if text is None:
+        return None
+    reading = parse_reading(str(text))
+    if beside is None:
+        return ReadCase(reading=reading, beside=beside_analysis(reading, analysis, load_lexicon(analysis.lexicon)))
+    try:
+        lesions = tuple(BesideLesion.model_validate_json(json.dumps(one)) for one in beside)
+    except (ValidationError, ValueError, TypeError) as error:
+        raise InputError("What the AI drafted could not be handed to the export; export again.") from error
+    return ReadCase(reading=reading, beside=lesions)
