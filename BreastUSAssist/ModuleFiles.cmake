@@ -19,6 +19,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/birads/opinion.py
   BreastUSAssistLib/birads/outline.py
   BreastUSAssistLib/birads/paired_views.py
+  BreastUSAssistLib/birads/read_case.py
   BreastUSAssistLib/birads/reader_measures.py
   BreastUSAssistLib/birads/reader_terms.py
   BreastUSAssistLib/birads/reading.py
@@ -167,6 +168,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/mrml/prompt_marks.py
   BreastUSAssistLib/mrml/scene_file.py
   BreastUSAssistLib/mrml/segment_masks.py
+  BreastUSAssistLib/mrml/segmentation_nodes.py
   BreastUSAssistLib/mrml/slice_view.py
   BreastUSAssistLib/mrml/source.py
   BreastUSAssistLib/mrml/source_headers.py
@@ -218,9 +220,12 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/lesion_description.py
   BreastUSAssistLib/service/outline_band.py
   BreastUSAssistLib/service/reading_export.py
+  BreastUSAssistLib/service/reading_file.py
   BreastUSAssistLib/service/report.py
+  BreastUSAssistLib/service/report_descriptors.py
   BreastUSAssistLib/service/report_lesion.py
   BreastUSAssistLib/service/report_pictures.py
+  BreastUSAssistLib/service/report_reading.py
   BreastUSAssistLib/service/report_sections.py
   BreastUSAssistLib/service/report_text.py
   BreastUSAssistLib/service/report_timeline.py
@@ -331,6 +336,7 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Models/lesion-reader/docs/calibration.png
   Resources/Models/lesion-reader/models/model.onnx
   Resources/Models/lesion-reader/models/model.safetensors
+  Resources/Report/reading.css
   Resources/Report/report.css
   Resources/Report/report.html
   Resources/Schema/analysis-1.0.schema.json

@@ -64,10 +64,17 @@ def copy(tmp_path: Path) -> Path:
     for name in ("CMakeLists.txt", "LICENSE", "README.md"):
         source.mkdir(exist_ok=True)
         shutil.copy(CHECKOUT / name, source / name)
-    shutil.copytree(
-        CHECKOUT / "BreastUSAssist", source / "BreastUSAssist", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(CHECKOUT / "BreastUSAssist", source / "BreastUSAssist", ignore=ignore, copy_function=link)
     return source
+
+
+def link(source: str, copy: str) -> None:
+    """A second name of a file, which spares copying the weights; a copy where the file system knows no such thing."""
+    try:
+        os.link(source, copy)
+    except OSError:
+        shutil.copy2(source, copy)
 
 
 def description() -> dict[str, str]:
