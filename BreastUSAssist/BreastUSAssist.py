@@ -1,5 +1,7 @@
 """The module that 3D Slicer loads: registration, panel, logic and self-test. What they do is in BreastUSAssistLib."""
 
+# ruff: noqa: N802 - names as in Slicer
+
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate

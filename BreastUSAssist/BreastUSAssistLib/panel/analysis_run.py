@@ -126,10 +126,15 @@ class AnalysisRun:
         case = self._case
         self._end(outcome.words)
         self._session.findings_changed.emit()
-        if case is not None and case is self._session.case and not self._session.selected:
-            first = next((lesion for lesion in case.lesions if lesion.present), None)
-            if first is not None:
-                self._session.select(first.tracking_uid)
+        if case is None or case is not self._session.case:
+            return
+        lesions = [one for one in case.lesions if one.present and one.current is not None]
+        chosen = next((one for one in lesions if one.tracking_uid == self._session.selected), None) or next(
+            iter(lesions), None
+        )
+        if chosen is not None and chosen.current is not None:
+            self._session.select(chosen.tracking_uid)
+            self._session.show_frame(chosen.current.key_frame - 1)
 
     def _on_failed(self, error: Exception) -> None:
         if not isinstance(error, BreastUSAssistError):

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from ..birads.reading_view import EffectiveLesion
 
 
+LEAST_HEIGHT, MOST_HEIGHT = 36, 150
+"""Pixels for the rows of the table."""
+
+
 class FindingsSection:
     """Shows the session's lesions and passes the reader's changes on to the case."""
 
@@ -94,6 +98,7 @@ class FindingsSection:
                     self._put(row, column, lesion)
             table.resizeColumnsToContents()
             table.resizeRowsToContents()
+            table.setFixedHeight(_height(table))
         finally:
             self._filling = False
         self._ui.addLesionButton.setEnabled(case is not None)
@@ -206,6 +211,13 @@ class FindingsSection:
             return
         uid = self._ties[index]
         self._session.change(lambda: case.tie(lesion.number, uid) if uid else case.untie(lesion.number))
+
+
+def _height(table: Any) -> int:
+    """As high as its rows, within limits that leave the panel on one screen."""
+    rows = sum(int(table.rowHeight(row)) for row in range(int(table.rowCount)))
+    bars = int(table.horizontalHeader().sizeHint.height()) + int(table.horizontalScrollBar().sizeHint.height()) + 4
+    return bars + min(max(rows, LEAST_HEIGHT), MOST_HEIGHT)
 
 
 def _term(lesion: "EffectiveLesion", attribute: str) -> str | None:

@@ -88,7 +88,7 @@ class Panel:
         self.exit()
         self._unbind()
         self.correct.close()
-        self.session.stop()
+        self.session.close()
 
     def _load(self, name: str, resource_path: Callable[[str], str]) -> Any:
         widget = slicer.util.loadUI(resource_path(f"UI/{name.title()}Section.ui"))

@@ -61,12 +61,16 @@ class Session(slicer.util.VTKObservationMixin):
         self.choose(self.parameters.input_node, quietly=True)
 
     def stop(self) -> None:
-        """Let go of the scene: before it closes, and when the module goes."""
-        self._timer.stop()
+        """Let go of the scene, before it closes. What the child process was asked for is taken back, and waited for."""
         self.stepper.stop()
         self._leave_case()
         self.parameters = None
         self.case_changed.emit()
+
+    def close(self) -> None:
+        """The module goes: let go of the scene, and wait for nothing."""
+        self.stop()
+        self._timer.stop()
 
     def say(self, sentence: str, kind: str = "note") -> None:
         """Show a sentence in the status line."""
@@ -84,7 +88,7 @@ class Session(slicer.util.VTKObservationMixin):
             from ..mrml.case import open_case
 
             try:
-                case = open_case(self.scene, node)
+                case = open_case(self.scene, node, later=lambda action: qt.QTimer.singleShot(0, action))
             except BreastUSAssistError as error:
                 self.say(str(error), "error")
             except ImportError as error:
