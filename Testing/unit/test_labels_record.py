@@ -100,6 +100,8 @@ def test_frames_that_nobody_looked_at_are_told_from_empty_ones():
     stack = MaskStack.from_bytes(MaskStack.of_labels(labels, first_frame=4, frame_count=10).to_bytes())
     assert stack.spoken == (4, 5, 6) and stack.shape == (10, 48, 65)
     assert {frame for frame, _ in stack.planes} == {4, 6}
+    assert MaskStack.of_labels(labels, spoken=[2]).spoken == (1, 2, 3)
+    assert MaskStack.of_labels(labels, spoken=[]).spoken == (1, 3)
     assert np.array_equal(stack.labels()[3:6], labels) and not stack.labels()[[0, 9]].any()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, OutputError
-from .durable import sync_folders, write_durably
+from .durable import sync_files, sync_folders
 from .keys import StoreKey
 
 _MAGIC = b"BULB"
@@ -61,6 +61,10 @@ class BlobFolder:
         for folder in (self._temporary, self._blobs):
             folder.mkdir(exist_ok=True)
 
+    def address(self, content: Content) -> str:
+        """Address that a content has, stored or not."""
+        return self._key.address(content.data)
+
     def put(self, contents: Sequence[Content]) -> list[str]:
         """Write contents that are not there yet; return their addresses once all are on the disk.
 
@@ -69,13 +73,14 @@ class BlobFolder:
         Raises:
             OutputError: the disk is full or the folder cannot be written; no blob is left half-written.
         """
-        addresses = [self._key.address(content.data) for content in contents]
+        addresses = [self.address(content) for content in contents]
         waiting: dict[str, Path] = {}
         try:
             for address, content in zip(addresses, contents, strict=True):
                 if address not in waiting and not self._has(address):
                     waiting[address] = beside = self._temporary / f"{uuid.uuid4().hex}.part"
-                    write_durably(beside, self._encoded(address, content))
+                    beside.write_bytes(self._encoded(address, content))
+            sync_files(list(waiting.values()))
             for address, beside in waiting.items():
                 self._make_folder(address)
                 beside.replace(self.path(address))

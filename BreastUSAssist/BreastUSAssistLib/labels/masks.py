@@ -54,10 +54,20 @@ class MaskStack:
         return cls(shape, frames, planes)
 
     @classmethod
-    def of_labels(cls, labels: np.ndarray, first_frame: int = 1, frame_count: int | None = None) -> Self:
+    def of_labels(
+        cls,
+        labels: np.ndarray,
+        first_frame: int = 1,
+        frame_count: int | None = None,
+        spoken: Iterable[int] | None = None,
+    ) -> Self:
         """From label images, unsigned, (frames, rows, columns): 0 background, n lesion n.
 
-        They are the frames from `first_frame` on of a case of `frame_count` (default: no more than these).
+        They are the frames from `first_frame` on of a case of `frame_count` (default: no more than these). `spoken`
+        are the frames that somebody or something looked at, those with a lesion besides (default: all that are given).
+
+        Raises:
+            InputError: they are no label images, or are not of such a case.
         """
         if labels.ndim != 3 or labels.dtype.kind != "u":
             raise InputError("Label images must be unsigned (frames, rows, columns); give them as such.")
@@ -68,8 +78,9 @@ class MaskStack:
             for number in np.unique(image)
             if number
         }
-        spoken = range(first_frame, first_frame + len(labels))
-        return cls.of((count, *labels.shape[1:]), masks, spoken)
+        given = range(first_frame, first_frame + len(labels))
+        looked_at = given if spoken is None else {*spoken, *(frame for frame, _ in masks)}
+        return cls.of((count, *labels.shape[1:]), masks, looked_at)
 
     def mask(self, frame: int, number: int) -> np.ndarray:
         """Mask of one lesion in one frame, bool, (rows, columns); empty where it has none."""

@@ -71,18 +71,17 @@ def store_blobs(label: NewLabel, case: str, blobs: BlobFolder, kept_frames: Mapp
         InputError: a frame that cannot be stored.
         OutputError: the blobs could not be written.
     """
-    contents = [Content(analysis_content(analysis, case)) for analysis, _ in label.runs]
-    stacks = [*(masks for _, masks in label.runs), label.result]
-    contents += [Content(stack.to_bytes()) for stack in stacks if stack is not None]
-    contents += [_frame_content(frame) for frame in label.frames.values()]
-    written = iter(blobs.put(contents))
-    analyses = [next(written) for _ in label.runs]
-    masks = [None if stack is None else next(written) for stack in stacks]
-    frames = {**kept_frames, **{number: next(written) for number in label.frames}}
-    listed = None
-    if frames:
-        text = json.dumps({str(number): frames[number] for number in sorted(frames)}, separators=(",", ":"))
-        (listed,) = blobs.put([Content(text.encode())])
+    analyses = [Content(analysis_content(analysis, case)) for analysis, _ in label.runs]
+    drafts = [None if masks is None else Content(masks.to_bytes()) for _, masks in label.runs]
+    result = None if label.result is None else Content(label.result.to_bytes())
+    pixels = {number: _frame_content(frame) for number, frame in label.frames.items()}
+    listed = _frame_list({**kept_frames, **{number: blobs.address(one) for number, one in pixels.items()}})
+    optional = (one for one in (*drafts, result, listed) if one is not None)
+    blobs.put([*analyses, *pixels.values(), *optional])
+
+    def address(content: Content | None) -> str | None:
+        return None if content is None else blobs.address(content)
+
     reading = None if label.reading is None else label.reading.model_copy(update={"case": case})
     return LabelRecord(
         case=case,
@@ -92,9 +91,11 @@ def store_blobs(label: NewLabel, case: str, blobs: BlobFolder, kept_frames: Mapp
         software="",
         image=label.image,
         spacing=label.spacing or next((run.source.spacing for run, _ in reversed(label.runs)), None),
-        runs=tuple(Run(analysis=one, masks=draft) for one, draft in zip(analyses, masks, strict=False)),
-        result=masks[-1],
-        frames=listed,
+        runs=tuple(
+            Run(analysis=blobs.address(one), masks=address(draft)) for one, draft in zip(analyses, drafts, strict=True)
+        ),
+        result=address(result),
+        frames=address(listed),
         reading=reading,
         decision=reading.decision if reading else "open",
         reason=reading.reason if reading else "",
@@ -109,6 +110,13 @@ def analysis_content(analysis: Analysis, case: str) -> bytes:
     """An analysis as it is stored: without names of files, which may hold a patient's, and under the pseudonym."""
     source = analysis.source.model_copy(update={"files": ()})
     return finite_json(analysis.model_copy(update={"case": case, "source": source}).model_dump(), "The analysis")
+
+
+def _frame_list(addresses: Mapping[int, str]) -> Content | None:
+    if not addresses:
+        return None
+    listed = {str(number): addresses[number] for number in sorted(addresses)}
+    return Content(json.dumps(listed, separators=(",", ":")).encode())
 
 
 def _frame_content(frame: "np.ndarray") -> Content:
