@@ -18,6 +18,7 @@ from ..errors import UsageError
 from .packed_mask import PackedMask, pack_mask
 from .segment_masks import (
     Shape,
+    is_empty,
     lattice_of,
     matrix_of,
     move_labelmaps,
@@ -269,8 +270,10 @@ class CaseSegmentation:
 
     def packed_masks(self, frame: int, number: int) -> Iterator[tuple[int, PackedMask]]:
         """Frame and mask of a lesion, packed, where it is not empty: of frame `frame`, or of all slices of a volume."""
-        segmentation = self.segmentation(frame)
-        part = read_part(segmentation, segment_id_of(number), self._shape, self._lattice(segmentation, frame))
+        segmentation, segment_id = self.segmentation(frame), segment_id_of(number)
+        if is_empty(segmentation, segment_id):
+            return
+        part = read_part(segmentation, segment_id, self._shape, self._lattice(segmentation, frame))
         if part is None:
             return
         (planes, rows, columns), inside = part

@@ -244,7 +244,9 @@ class EditHistory:
             with self._silent():
                 for number, _segment in removed:
                     self.segmentation.remove_lesion(number)
-            frames = set(range(source.frame_count))
+            gone = {number for number, _segment in removed}
+            self._known = {key: packed for key, packed in self._known.items() if key[1] not in gone}
+            self._lesions = {number: one for number, one in self._lesions.items() if number not in gone}
         self._learn(frames)
         added = tuple((number, segment) for number, segment in self._lesions.items() if number not in lesions)
         if added:

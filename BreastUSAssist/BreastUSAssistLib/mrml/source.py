@@ -259,7 +259,7 @@ def _checked(node: Any, label: str) -> tuple[int, int, int]:
     if not node.IsA("vtkMRMLScalarVolumeNode") or node.IsA("vtkMRMLLabelMapVolumeNode"):
         raise InputError(_("{image} is no grey or colour image; choose an ultrasound image.").format(image=label))
     image = node.GetImageData()
-    if image is None or image.GetPointData() is None or image.GetPointData().GetScalars() is None:
+    if image is None or image.GetPointData().GetScalars() is None:
         raise InputError(_("{image} has no pixels; load it again.").format(image=label))
     columns, rows, depth = image.GetDimensions()
     if image.GetNumberOfScalarComponents() not in _SAMPLES:
