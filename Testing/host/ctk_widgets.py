@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QGroupBox,
     QHBoxLayout,
     QLineEdit,
+    QMessageBox,
     QPushButton,
     QSlider,
     QStyle,
@@ -35,6 +36,7 @@ class ctkCollapsibleButton(QAbstractButton):
             text, parent = "", text
         super().__init__(parent)
         self._hidden_by_us: list[QWidget] = []
+        self._flat = False
         self.setText(text)
         self.setCheckable(True)
         self.setChecked(True)
@@ -78,7 +80,12 @@ class ctkCollapsibleButton(QAbstractButton):
     def setCollapsed(self, collapsed: bool) -> None:
         self.setChecked(not collapsed)
 
+    def setFlat(self, flat: bool) -> None:
+        self._flat = flat
+        self.update()
+
     collapsed = Property(bool, _collapsed, setCollapsed)
+    flat = Property(bool, lambda self: self._flat, setFlat)
 
     def hitButton(self, position: Any) -> bool:
         return bool(position.y() <= self._header_height())
@@ -89,7 +96,8 @@ class ctkCollapsibleButton(QAbstractButton):
         bevel = QStyleOptionButton()
         bevel.initFrom(self)
         bevel.rect = header
-        painter.drawPrimitive(QStyle.PrimitiveElement.PE_PanelButtonCommand, bevel)
+        if not self._flat:
+            painter.drawPrimitive(QStyle.PrimitiveElement.PE_PanelButtonCommand, bevel)
         arrow = QStyleOption()
         arrow.initFrom(self)
         arrow.rect = QRect(6, 0, 10, header.height())
@@ -325,6 +333,12 @@ class ctkComboBox(QComboBox):
     defaultText = Property(str, lambda self: self.placeholderText, setDefaultText)
 
 
+class ctkMessageBox(QMessageBox):
+    """A message box that may offer not to be shown again; here it never does."""
+
+    dontShowAgainVisible, dontShowAgainSettingsKey = False, ""
+
+
 class ctkRangeWidget(QWidget):
     """Two numbers, the lower never above the upper."""
 
@@ -365,6 +379,7 @@ def widget_classes() -> dict[str, type]:
         ctkPathLineEdit,
         ctkDirectoryButton,
         ctkComboBox,
+        ctkMessageBox,
         ctkRangeWidget,
     )
     return {each.__name__: each for each in classes}

@@ -79,6 +79,7 @@ class qMRMLNodeComboBox(_SceneHolder, QWidget):
         layout.addWidget(self._combo)
         self.setFocusProxy(self._combo)
         self._types: list[str] = []
+        self._hidden_types: list[str] = []
         self._flags = {"noneEnabled": False, "addEnabled": True, "removeEnabled": True, "editEnabled": False}
         self._flags |= {"renameEnabled": False, "showHidden": False, "showChildNodeTypes": True}
         self._flags |= {"selectNodeUponCreation": True}
@@ -107,6 +108,8 @@ class qMRMLNodeComboBox(_SceneHolder, QWidget):
             kind = next((each for each in self._types if node.IsA(each)), None)
         else:
             kind = class_name if class_name in self._types else None
+        if any(node.IsA(each) for each in self._hidden_types):
+            return False
         if kind is None or (node.GetHideFromEditors() and not self._flags["showHidden"]):
             return False
         wanted = self._attributes.get(kind, {})
@@ -195,6 +198,10 @@ class qMRMLNodeComboBox(_SceneHolder, QWidget):
         self._types = [str(each) for each in types]
         self._refresh()
 
+    def setHideChildNodeTypes(self, types: Any) -> None:
+        self._hidden_types = [str(each) for each in types]
+        self._refresh()
+
     def _set_flag(self, name: str, value: bool) -> None:
         self._flags[name] = bool(value)
         self._refresh()
@@ -216,6 +223,7 @@ class qMRMLNodeComboBox(_SceneHolder, QWidget):
         self._set_flag("showHidden", shown)
 
     nodeTypes = Property("QStringList", lambda self: self._types, setNodeTypes)
+    hideChildNodeTypes = Property("QStringList", lambda self: self._hidden_types, setHideChildNodeTypes)
     currentNodeID = Property(
         str, lambda self: self._current.GetID() if self._current is not None else "", setCurrentNodeID
     )

@@ -251,6 +251,14 @@ def test_an_unknown_widget_in_a_ui_file_is_an_error(tmp_path: Path) -> None:
         slicer.util.loadUI(str(tmp_path / "bad.ui"))
 
 
+def test_text_that_is_never_translated_shows() -> None:
+    from slicer.i18n import tr, translate
+
+    with host.marked_text():
+        assert (tr("Run"), translate("BreastUSAssist", "Run")) == ("⟦Run⟧", "⟦Run⟧")
+    assert tr("Run") == "Run"
+
+
 def test_packaging_records_instead_of_installing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from slicer import packaging
 
