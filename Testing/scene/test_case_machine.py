@@ -1,4 +1,4 @@
-"""Random work on a case in the real scene against a plain model of what must be there: nothing raises, nothing is lost."""
+"""Random work on a case in the real scene against a plain model: nothing raises, nothing is lost."""
 
 import os
 import tempfile

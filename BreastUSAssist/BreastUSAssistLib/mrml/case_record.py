@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 
 from ..errors import InputError
 from .source import UltrasoundSource
+from .subject_hierarchy import place_beside
 
 if TYPE_CHECKING:
     from ..birads.analysis import Analysis
@@ -335,6 +336,7 @@ class CaseRecord:
         if self.node is not None:  # somebody deleted it; what it referred to is still the case's
             for role in (SEGMENTATION, SEGMENTATION_SEQUENCE, TABLE):
                 node.SetNodeReferenceID(role, self.node.GetNodeReferenceID(role))
+        place_beside(self.scene, self.source, [node])
         return node
 
 

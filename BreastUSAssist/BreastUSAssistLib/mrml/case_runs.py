@@ -76,11 +76,11 @@ def applying(
     changed = reading.model_copy(update={"lesions": tuple(sorted([*kept, *joining], key=lambda one: one.number))})
     if joining or retired:
         changed = changed.model_copy(update={"decision": "open", "reason": "", "decided": None})
+    record.add_run(analysis, packed, first_frame, changed)
     outlines.remove(retired)
     if retired and outlines.found is not None:
         # A later lesion may get the number of one that is gone, and must not get its outlines back.
         outlines.history.clear()
-    record.add_run(analysis, packed, first_frame, changed)
     outlines.add(joining, algorithm=f"{analysis.model.name} {analysis.model.version}")
     after_change()
     writing = outlines.writing([one.number for one in joining])

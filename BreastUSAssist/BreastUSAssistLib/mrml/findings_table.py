@@ -1,7 +1,7 @@
 """The findings of one case as a table node: one row a lesion, the AI's value and the one that counts side by side.
 
 Numbers are numbers (NaN where unknown), so that Slicer's plots and other modules can use them. They are kept to six
-digits and text without tabs, line breaks and double quotes, since that is what a table's file holds.
+digits and text to what can be printed on one line, since that is what a table's file holds.
 """
 
 from collections.abc import Sequence
@@ -130,6 +130,7 @@ def _columns() -> dict[str, type]:
 
 
 COLUMNS = _columns()
+_SIGNS = str.maketrans({'"': "'", "#": "\N{FULLWIDTH NUMBER SIGN}"})
 _UNITS = {"_mm2": "mm2", "_mm": "mm", "_px": "px"}
 
 
@@ -148,5 +149,6 @@ def _column(name: str, kind: type, values: Sequence[str | float | int | None]) -
 
 
 def _text(value: str) -> str:
-    """On one line, and without the double quotes that the reader of a table's file takes for its own."""
-    return " ".join(value.replace('"', "'").split()).encode("utf-8", "replace").decode("utf-8")
+    """On one line, and without the signs that the reader of a table's file takes for its own: quotes and comments."""
+    shown = "".join(sign if sign.isprintable() else " " for sign in value.translate(_SIGNS))
+    return " ".join(shown.split())

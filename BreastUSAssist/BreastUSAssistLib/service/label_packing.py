@@ -41,11 +41,12 @@ def unpack_labels(packed: str, rows: int, columns: int) -> np.ndarray:
         return labels
     try:
         # Damaged text must not be able to ask for more memory than an image of this size takes.
-        content = zlib.decompressobj().decompress(base64.b64decode(packed, validate=True), _BOX.size + rows * columns)
+        reader = zlib.decompressobj()
+        content = reader.decompress(base64.b64decode(packed, validate=True), _BOX.size + rows * columns + 1)
         top, left, height, width = _BOX.unpack_from(content)
     except (ValueError, binascii.Error, zlib.error, struct.error) as error:
         raise InputError(_DAMAGED) from error
-    if len(content) != _BOX.size + height * width or top + height > rows or left + width > columns:
+    if not reader.eof or len(content) != _BOX.size + height * width or top + height > rows or left + width > columns:
         raise InputError(_DAMAGED)
     box = np.frombuffer(content, np.uint8, offset=_BOX.size).reshape(height, width)
     labels[top : top + height, left : left + width] = box
