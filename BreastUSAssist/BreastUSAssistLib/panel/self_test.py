@@ -58,7 +58,7 @@ def _whole_loop(test: Any, client: "WorkerClient", kind: str) -> None:
         _check_draft(test, client, case)
         _check_terms(test, case)
         _check_correction(test, client, case)
-        _check_decision(test, case)
+        _check_decision(test, client, case)
         _check_export(test, client, case)
         _check_reopened(test, case)
     finally:
@@ -133,9 +133,23 @@ def _check_correction(test: Any, client: "WorkerClient", case: "Case") -> None:
     test.assertEqual(case.segmentation.origin(number, frame), "semiautomatic")
 
 
-def _check_decision(test: Any, case: "Case") -> None:
-    test.delayDisplay(_("The reader accepts the case."))
-    case.decide("self-test", "accepted", "", datetime.now(UTC))
+def _check_decision(test: Any, client: "WorkerClient", case: "Case") -> None:
+    from ..service.worker_protocol import write_array
+
+    test.delayDisplay(_("The reader accepts the case, which is kept as a label."))
+    decided = case.decided("self-test", "accepted", "", datetime.now(UTC))
+    drafts = [(run.model_dump_json(), write_array(client.exchange(), "draft", labels)) for run, labels in case.drafts()]
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = {
+            "clip": _sent(client, case, range(case.source.frame_count)),
+            "reading": decided.model_dump_json(),
+            "runs": [{"analysis": analysis, "labels": str(labels)} for analysis, labels in drafts],
+            "labels": str(write_array(client.exchange(), "result", case.labels())),
+            "store": folder,
+            "encrypted": False,
+        }
+        test.assertEqual(_ask(test, client, "keep_label", arguments)["version"], 1)
+    case.settle(decided)
     test.assertEqual(case.reading.decision, "accepted")
 
 
