@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,50 +39,71 @@ def still() -> Phantom:
 
 def test_a_readers_way_from_loading_to_export(bench: PanelBench, sweep: Phantom, still: Phantom) -> None:
     first, second = bench.load(sweep, "sweep"), bench.load(still, "still")
-    bench.choose(first)
+    _load(bench, first)
+    key = _draft(bench)
+    _leaf(bench, first, key)
+    _change_a_term(bench)
+    corrected = _correct(bench, key)
+    _accept(bench, corrected, key)
+    _export(bench)
+    _go_on(bench, second)
+    _close_the_scene_in_the_middle(bench)
+
+
+def _load(bench: PanelBench, source: Any) -> None:
+    bench.choose(source)
     assert bench.ui("case").frameCountLabel.text == "of 7"
     assert "Calibrated by the scanner" in bench.ui("case").calibrationLabel.text
     bench.picture("1-loaded")
 
+
+def _draft(bench: PanelBench) -> int:
     bench.run()
     assert "1 lesion" in bench.status
-    table = bench.ui("findings").findingsTable
-    assert table.rowCount == 1
+    assert bench.ui("findings").findingsTable.rowCount == 1
     assert bench.ui("analyze").timeLabel.text.endswith("7 frame(s).")
-    key = bench.session.frame()
     assert bench.mask().any()
     bench.picture("2-drafted")
+    return int(bench.session.frame())
 
+
+def _leaf(bench: PanelBench, source: Any, key: int) -> None:
     bench.panel.case.step(1)
     assert bench.session.frame() == key + 1
-    assert first.browser.GetSelectedItemNumber() == key + 1
+    assert source.browser.GetSelectedItemNumber() == key + 1
     bench.picture("3-next-frame")
     bench.panel.case.step(-1)
 
-    columns = [table.horizontalHeaderItem(column).text() for column in range(table.columnCount)]
-    bench.panel.findings.edit(0, columns.index("Margin"))
-    combo = table.cellWidget(0, columns.index("Margin"))
+
+def _change_a_term(bench: PanelBench) -> None:
+    table = bench.ui("findings").findingsTable
+    titles = [table.horizontalHeaderItem(column).text() for column in range(table.columnCount)]
+    column = titles.index("Margin")
+    bench.panel.findings.edit(0, column)
+    combo = table.cellWidget(0, column)
     chosen = combo.findText("Not circumscribed - indistinct")
     assert chosen >= 0
     combo.activated.emit(chosen)
     bench.host.process_events()
-    assert table.item(0, columns.index("Margin")).text().startswith("✎ Not circumscribed - indistinct")
-    assert "AI: " in table.item(0, columns.index("Margin")).text()
+    assert table.item(0, column).text().startswith("✎ Not circumscribed - indistinct")
+    assert "AI: " in table.item(0, column).text()
     assert bench.case.reading.lesions[0].descriptors == {"margin": "indistinct"}
     bench.picture("4-term-changed")
 
+
+def _correct(bench: PanelBench, key: int) -> np.ndarray:
     before = bench.mask().copy()
     bench.ui("correct").removeClickButton.click()
     bench.host.process_events(0.3)
-    rows, columns_of_mask = np.nonzero(before)
-    bench.view.click(int(rows.max()) - 3, int(columns_of_mask[rows.argmax()]))
+    rows, columns = np.nonzero(before)
+    bench.view.click(int(rows.max()) - 3, int(columns[rows.argmax()]))
     bench.turn(lambda: not np.array_equal(bench.mask(), before))
     bench.turn()
     corrected = bench.mask().copy()
-    assert bench.case.reading.lesions[0].edited_frames == (key + 1,)
-    assert bench.case.reading.lesions[0].revised is not None
+    lesion = bench.case.reading.lesions[0]
+    assert lesion.edited_frames == (key + 1,)
+    assert lesion.revised is not None
     bench.picture("5-corrected")
-
     bench.panel.correct.undo()
     assert np.array_equal(bench.mask(), before)
     assert bench.case.reading.lesions[0].edited_frames == ()
@@ -89,36 +111,48 @@ def test_a_readers_way_from_loading_to_export(bench: PanelBench, sweep: Phantom,
     assert np.array_equal(bench.mask(), corrected)
     bench.turn()
     bench.picture("6-undone-and-redone")
+    return corrected
 
-    bench.ui("finish").readerLineEdit.setText("Reader A")
-    bench.ui("finish").acceptButton.click()
+
+def _accept(bench: PanelBench, corrected: np.ndarray, key: int) -> None:
+    finish = bench.ui("finish")
+    assert not finish.acceptButton.enabled, "nobody is named yet"
+    finish.readerLineEdit.setText("Reader A")
+    finish.acceptButton.click()
     bench.turn()
     assert bench.case.reading.decision == "accepted", bench.status
-    assert "Accepted by Reader A" in bench.ui("finish").decisionLabel.text
+    assert "Accepted by Reader A" in finish.decisionLabel.text
     bench.picture("7-accepted")
     _check_label(bench.folder / "labels", corrected, key)
 
+
+def _export(bench: PanelBench) -> None:
     bench.ui("finish").exportButton.click()
     bench.turn()
     assert "Exported" in bench.status
-    exported = {path.name for path in (bench.folder / "exports" / "sweep").rglob("*") if path.is_file()}
+    folder = bench.folder / "exports" / "sweep"
+    exported = {path.name for path in folder.rglob("*") if path.is_file()}
     assert {"seg.dcm", "sr.dcm", "seg.nrrd", "findings.csv", "report.html", "analysis.json"} <= exported
-    analysis = json.loads((bench.folder / "exports" / "sweep" / "analysis.json").read_text("utf-8"))
+    analysis = json.loads((folder / "analysis.json").read_text("utf-8"))
     margin = next(one for one in analysis["lesions"][0]["descriptors"] if one["attribute"] == "margin")
     assert (margin["term"], margin["origin"]) == ("indistinct", "reader")
     bench.picture("8-exported")
 
+
+def _go_on(bench: PanelBench, source: Any) -> None:
     bench.ui("finish").nextButton.click()
     bench.host.process_events()
-    assert bench.case.source.volume is second.volume
+    assert bench.case.source.volume is source.volume
     bench.picture("9-next")
 
+
+def _close_the_scene_in_the_middle(bench: PanelBench) -> None:
     bench.ui("analyze").runButton.click()
     bench.turn(lambda: bench.panel.analyze.run.words != "")
     bench.host.slicer.mrmlScene.Clear(0)
     bench.turn()
     assert bench.case is None
-    assert bench.panel.ui.statusLabel.text
+    assert bench.status
     bench.picture("10-scene-closed")
 
 

@@ -97,8 +97,8 @@ class CaseSection:
         gates = case.gates() if case is not None and not case.closed else ()
         lines = []
         for gate in gates:
-            where = _(" (frames {frames})").format(frames=_ranges(gate.frames)) if gate.frames else ""
-            lines.append(f"{_SEVERITIES[gate.severity]} {gate.message}{where}")
+            where = _("Frames {frames}: ").format(frames=_ranges(gate.frames)) if gate.frames else ""
+            lines.append(f"{_SEVERITIES[gate.severity]} {where}{gate.message}")
         self._ui.gatesLabel.setText("\n".join(lines))
         self._ui.gatesLabel.setVisible(bool(lines))
 

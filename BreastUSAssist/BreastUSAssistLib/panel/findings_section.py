@@ -78,8 +78,13 @@ class FindingsSection:
 
     def _close_editor(self) -> None:
         editing, self._editing = self._editing, None
-        if editing is not None:
-            self._ui.findingsTable.removeCellWidget(*editing)
+        if editing is None:
+            return
+        combo = self._ui.findingsTable.cellWidget(*editing)
+        if combo is not None:
+            # The table deletes it a turn of the event loop later.
+            combo.setVisible(False)
+        self._ui.findingsTable.removeCellWidget(*editing)
 
     def _show(self) -> None:
         case = self._session.case

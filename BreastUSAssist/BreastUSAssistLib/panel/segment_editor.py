@@ -6,6 +6,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import UsageError
+from .frame_sending import model_choice
 from .session import Session
 
 if TYPE_CHECKING:
@@ -82,6 +83,13 @@ class PromptEditor:
         if effect is None:
             raise UsageError(_("The click tool is not installed; install the extension again."))
         effect.setParameter("Mode", mode)
+        tool = effect.self()
+        tool.said.connect(self._say)
+        tool.request_options = lambda: model_choice(self._session.parameters)
+
+    def _say(self, sentence: str, kind: str) -> None:
+        if sentence:
+            self._session.say(sentence, "error" if kind == "error" else "note")
 
 
 def _editor_node(scene: Any) -> Any:
