@@ -188,10 +188,10 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
             return True
         (row, column), self._slice, inside = place
         mode = self.mode
-        self._positive = mode != "Remove" and not interactor.GetControlKey()
-        if mode in ("Box", "Scribble"):
+        self._positive = mode != "remove" and not interactor.GetControlKey()
+        if mode in ("box", "scribble"):
             self._line = [(row, column)]
-            if not inside and mode == "Scribble":
+            if not inside and mode == "scribble":
                 self._line = []
                 self._outside()
         elif inside:
@@ -207,7 +207,7 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
         pixel, k, inside = place
         if k != self._slice:
             return
-        if self.mode == "Box":
+        if self.mode == "box":
             self._line = [self._line[0], pixel]
         elif inside and float(np.hypot(*np.subtract(pixel, self._line[-1]))) >= LEAST_DRAG:
             self._line.append(pixel)
@@ -225,7 +225,7 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
 
     def _drawn(self) -> Mark | None:
         """The mark that the line so far makes; None while a box has no area."""
-        if self.mode == "Scribble":
+        if self.mode == "scribble":
             return Mark("scribble", self._positive, tuple(self._line))
         if len(self._line) < 2:
             return None
@@ -333,10 +333,10 @@ class BreastLesionEffect(AbstractScriptedSegmentEditorEffect, slicer.util.VTKObs
 def hint(mode: Mode) -> str:
     """What to do in a mode, one sentence."""
     return {
-        "Add": _("Left-click on the lesion."),
-        "Remove": _("Left-click on what does not belong to the lesion."),
-        "Box": _("Drag a box around the lesion."),
-        "Scribble": _("Drag over what belongs to the lesion."),
+        "add": _("Left-click on the lesion."),
+        "remove": _("Left-click on what does not belong to the lesion."),
+        "box": _("Drag a box around the lesion."),
+        "scribble": _("Drag over what belongs to the lesion."),
     }[mode]
 
 

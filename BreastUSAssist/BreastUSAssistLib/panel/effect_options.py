@@ -8,9 +8,9 @@ import slicer
 
 from ..files import resource_path
 
-Mode = Literal["Add", "Remove", "Box", "Scribble"]
+Mode = Literal["add", "remove", "box", "scribble"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-_ICONS = {"Add": "add-click", "Remove": "remove-click", "Box": "box", "Scribble": "scribble"}
+_ICONS = {"add": "add-click", "remove": "remove-click", "box": "box", "scribble": "scribble"}
 
 
 class EffectOptions:
@@ -22,12 +22,12 @@ class EffectOptions:
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self._buttons: dict[Mode, Any] = {}
         for mode in MODES:
-            button = getattr(self.ui, f"{mode.lower()}ModeButton")
+            button = getattr(self.ui, f"{mode}ModeButton")
             button.clicked.connect(lambda checked=False, mode=mode: mode_chosen(mode))
             self._buttons[mode] = button
         self.ui.clearMarksButton.clicked.connect(lambda checked=False: clear_chosen())
         self.show_icons()
-        self.show_mode("Add")
+        self.show_mode("add")
         self.show_marks(0)
 
     def show_icons(self) -> None:
