@@ -114,6 +114,7 @@ class Application(QApplication):
         self._layout_manager = LayoutManager(make_slice_widget)
         self._settings = QSettings()
         self.testing = True
+        self.main_window: QWidget | None = None
         self.majorVersion, self.minorVersion = 5, 12
         self.slicerHome = str(folder)
         self.temporaryPath = str(folder / "temporary")

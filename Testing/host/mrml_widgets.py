@@ -89,11 +89,11 @@ class qMRMLNodeComboBox(_SceneHolder, QWidget):
         self._current: Any = None
         self._tags: list[tuple[Any, int]] = []
         self._combo.activated.connect(self._chosen)
+        tags = self._tags
+        self.destroyed.connect(lambda: _remove_observers(tags))
 
     def _scene_changed(self) -> None:
-        for owner, tag in self._tags:
-            owner.RemoveObserver(tag)
-        self._tags = []
+        _remove_observers(self._tags)
         if self._scene is not None:
             for event in ("NodeAddedEvent", "NodeRemovedEvent", "EndBatchProcessEvent", "EndImportEvent"):
                 self._observe(self._scene, getattr(slicer.vtkMRMLScene, event))
@@ -249,6 +249,12 @@ class qMRMLNodeComboBox(_SceneHolder, QWidget):
     noneDisplay = Property(
         str, lambda self: self._texts["noneDisplay"], lambda self, text: self._set_text("noneDisplay", text)
     )
+
+
+def _remove_observers(tags: list[tuple[Any, int]]) -> None:
+    for owner, tag in tags:
+        owner.RemoveObserver(tag)
+    tags.clear()
 
 
 class _BrowserWidget(_SceneHolder, QWidget):

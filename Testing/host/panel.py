@@ -1,4 +1,4 @@
-"""`python -m host.panel` in Testing/: the module's panel in a window without Slicer, with a phantom or a file of yours."""
+"""`python -m host.panel` in Testing/: the panel in a window without Slicer, with a phantom or a file of yours."""
 
 import argparse
 import os
@@ -24,11 +24,12 @@ def main(arguments: list[str] | None = None) -> int:
     from BreastUSAssistLib.errors import BreastUSAssistError
 
     try:
-        load_case(host.slicer.mrmlScene, options.input)
+        loaded = load_case(host.slicer.mrmlScene, options.input)
     except BreastUSAssistError as error:
         print(error, file=sys.stderr)
         return 3
     window = host.window(panel)
+    panel.parent.findChild("qMRMLNodeComboBox").setCurrentNode(loaded.volume)
     if options.screenshot is not None:
         host.process_events(0.5)
         print(host.screenshot(window, options.screenshot))

@@ -104,7 +104,8 @@ class Host:
         """The main window, shown, with the module of this panel selected."""
         window = slicer.util.mainWindow()
         if window is None:
-            window = qSlicerMainWindow(size)
+            # nothing else holds it, and Python would delete it
+            window = self.app.main_window = qSlicerMainWindow(size)
         window.resize(*size)
         window.show()
         if panel is not None:
