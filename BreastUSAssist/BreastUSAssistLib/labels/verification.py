@@ -61,6 +61,7 @@ class Verification:
     damages: list[Damage] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What could not be checked, and why."""
+    _known: set[Damage] = field(default_factory=set, repr=False)
 
     @property
     def damaged_records(self) -> tuple[str, ...]:
@@ -70,7 +71,8 @@ class Verification:
     def add(self, record: str | None, words: str) -> None:
         """Add a damage, once."""
         damage = Damage(record, words)
-        if damage not in self.damages:
+        if damage not in self._known:
+            self._known.add(damage)
             self.damages.append(damage)
 
 
@@ -316,37 +318,33 @@ def _names(connection: sqlite3.Connection) -> dict[int, str]:
 
 
 def _check_blobs(found: Verification, records: list[Uses], blobs: BlobFolder, progress: Progress) -> None:
-    damaged: dict[str, str | None] = {}
-    listed: dict[str, list[str]] = {}
+    checked: dict[str, str | None] = {}
+    frames: dict[str, list[str]] = {}
 
-    def check(address: str) -> bytes | None:
-        if address in damaged and damaged[address] is None and address not in listed:
-            return b""
-        if address in damaged and damaged[address] is not None:
-            return None
-        try:
-            content = blobs.get(address)
-        except DamagedBlobError as error:
-            damaged[address] = str(error)
-            return None
-        damaged[address] = None
-        return content
+    def damage_of(address: str) -> str | None:
+        if address not in checked:
+            try:
+                blobs.get(address)
+                checked[address] = None
+            except DamagedBlobError as error:
+                checked[address] = str(error)
+        return checked[address]
+
+    def frames_in(listed: str) -> list[str]:
+        if listed not in frames:
+            whole = damage_of(listed) is None
+            frames[listed] = list(frame_addresses(blobs.get(listed)).values()) if whole else []
+        return frames[listed]
 
     for done, record in enumerate(records, 1):
-        used = list(record.blobs)
-        if record.frames is not None:
-            used.append(record.frames)
-            if record.frames not in listed and (content := check(record.frames)) is not None:
-                listed[record.frames] = list(frame_addresses(content).values())
-            used += listed.get(record.frames, [])
-        for address in used:
-            check(address)
-            words = damaged[address]
+        listed = [] if record.frames is None else [record.frames, *frames_in(record.frames)]
+        for address in (*record.blobs, *listed):
+            words = damage_of(address)
             if words is not None:
                 found.add(record.name, words)
         progress(done, len(records))
-    found.blobs = len(damaged)
-    _check_unused(found, blobs, set(damaged))
+    found.blobs = len(checked)
+    _check_unused(found, blobs, set(checked))
 
 
 def _check_unused(found: Verification, blobs: BlobFolder, used: set[str]) -> None:
