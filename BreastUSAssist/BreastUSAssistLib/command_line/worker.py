@@ -15,7 +15,7 @@ def add_to(commands: Any) -> None:
         "worker",
         run,
         "answer the Slicer module, which runs this by itself: one JSON request a line on standard input",
-        'echo \'{"id": 1, "do": "describe", "arguments": {}}\' | breastusassist worker',
+        "breastusassist worker --exchange folder",
     )
     parser.add_argument(
         "--exchange",

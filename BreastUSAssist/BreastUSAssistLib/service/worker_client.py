@@ -18,17 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import BreastUSAssistError
+from ..errors import BreastUSAssistError, UsageError
 from .worker_ending import ending_sentence
 from .worker_protocol import (
     EXCHANGE_PREFIX,
     LARGEST_MESSAGE,
+    MOST_NOISE,
     Call,
     ProtocolError,
     WorkerEvent,
     call_line,
-    check_greeting,
     exchange_error,
+    is_greeting,
     parse_event,
 )
 
@@ -63,6 +64,8 @@ class _Child:
     incoming: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
     greeted: bool = False
+    noise: int = 0
+    """Lines before the greeting."""
     taken: int = 0
     """Bytes of `outgoing` that are written already."""
 
@@ -136,27 +139,32 @@ class WorkerClient:
         answered; those of an "analyze" result stay until the next one is asked for, unless `take_array` took them.
         """
         self._last_id += 1
-        number = self._last_id
-        if do == "analyze" and any(pending.call.do == "analyze" for pending in self._pending.values()):
-            sentence = "An analysis is already running; wait for it, or cancel it first."
-            self._events.append((on_event, WorkerEvent("error", number, message=sentence)))
-            return number
-        pending = _Pending(Call(number, do, arguments), on_event)
-        if do == "analyze":
-            self._leftover.update(self._latest)
-            self._latest.clear()
+        pending = _Pending(Call(self._last_id, do, arguments), on_event)
         try:
+            if do == "analyze":
+                self._make_way()
+            line = call_line(pending.call)
             child = self._child or self._start()
-            child.outgoing += call_line(pending.call)
         except BreastUSAssistError as error:
-            self._events.append((on_event, WorkerEvent("error", number, message=str(error))))
+            self._refuse(pending, str(error))
         except (TypeError, ValueError):
-            sentence = "The request could not be put into words for the analysis program; please report this."
-            self._events.append((on_event, WorkerEvent("error", number, message=sentence)))
+            self._refuse(pending, "The request could not be put into words for the analysis program; report this.")
         else:
-            self._pending[number] = pending
+            child.outgoing += line
+            self._pending[pending.call.id] = pending
             self._write(child)
-        return number
+        return pending.call.id
+
+    def _make_way(self) -> None:
+        """For a new analysis: none may be running, and the files of the one before go."""
+        if any(pending.call.do == "analyze" for pending in self._pending.values()):
+            raise UsageError("An analysis is already running; wait for it, or cancel it first.")
+        self._leftover.update(self._latest)
+        self._latest.clear()
+
+    def _refuse(self, pending: _Pending, sentence: str) -> None:
+        self._leftover.update(self._files_in(pending.call.arguments))
+        self._events.append((pending.on_event, WorkerEvent("error", pending.call.id, message=sentence)))
 
     def cancel(self, request_id: int) -> None:
         """Take a request back: "cancelled" follows, at the latest when the child was ended CANCEL_SECONDS later."""
@@ -216,6 +224,8 @@ class WorkerClient:
         environment = dict(self._environment)
         package_root = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_root, environment.get("PYTHONPATH")]))
+        # Else `python -m` would import whatever modules lie in the current folder.
+        environment["PYTHONSAFEPATH"] = "1"
         try:
             process = subprocess.Popen(
                 [*self._command, "--exchange", str(folder)],
@@ -261,11 +271,14 @@ class WorkerClient:
         child.incoming = bytearray(rest)
         try:
             for line in lines:
-                if not child.greeted:
-                    check_greeting(line)
+                if child.greeted:
+                    self._take(parse_event(line))
+                elif is_greeting(line):
                     child.greeted = True
                 else:
-                    self._take(parse_event(line))
+                    child.noise += 1
+            if child.noise > MOST_NOISE:
+                raise ProtocolError("The analysis program did not answer as expected; install BreastUSAssist again.")
             if len(rest) > LARGEST_MESSAGE:
                 raise ProtocolError("An answer of the analysis program was too long to be one; try again.")
         except ProtocolError as error:
@@ -284,6 +297,7 @@ class WorkerClient:
             self._latest = self._files_in(event.result)
         if pending.cancelled_at is not None:
             # Finished in the same moment: who cancelled is told what he asked for.
+            self._leftover.update(self._files_in(event.result))
             event = WorkerEvent("cancelled", event.request)
         self._events.append((pending.on_event, event))
         if event.result.get("missing") and not self._pending:

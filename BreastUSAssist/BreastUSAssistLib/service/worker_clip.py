@@ -220,7 +220,7 @@ def write_frames(
                 if shape is None:
                     shape = frame.shape
                     header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
-                    np.lib.format.write_array_header_1_0(file, header)  # type: ignore[arg-type]
+                    np.lib.format.write_array_header_1_0(file, header)
                 if frame.shape != shape:
                     raise InputError(f"Frame {written + 1} has another size than the first; choose frames of one size.")
                 file.write(np.ascontiguousarray(frame).data)

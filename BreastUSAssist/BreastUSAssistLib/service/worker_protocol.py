@@ -24,6 +24,8 @@ PROTOCOL = 1
 GREETING = "BreastUSAssist worker"
 EXCHANGE_PREFIX = "breastusassist-worker-"
 """Of the names of exchange folders; no folder of another name is ever removed."""
+MOST_NOISE = 100
+"""Lines before the greeting that are passed over."""
 LARGEST_MESSAGE = 16 * 2**20
 """Bytes of one line; arrays never travel in one."""
 
@@ -69,21 +71,25 @@ def greeting_line() -> bytes:
     return _line({"hello": GREETING, "protocol": PROTOCOL, "software": __version__})
 
 
-def check_greeting(line: bytes) -> None:
-    """Refuse the first line of a child of other code than this.
+def is_greeting(line: bytes) -> bool:
+    """Whether a line is the greeting of a child of this code; else it is noise, as launchers make before it.
 
     Raises:
-        ProtocolError: it is no greeting, or of another version.
+        ProtocolError: it is the greeting of another version.
     """
-    content = _object(line)
+    try:
+        content = _object(line)
+    except ProtocolError:
+        return False
     if content.get("hello") != GREETING:
-        raise ProtocolError("The analysis program did not answer as expected; install BreastUSAssist again.")
+        return False
     if content.get("protocol") != PROTOCOL or content.get("software") != __version__:
         other = str(content.get("software"))[:40]
         raise ProtocolError(
             f"The analysis program is version {other} but the module {__version__}; restart the application, or remove "
             "the other copy of BreastUSAssist from its Python."
         )
+    return True
 
 
 def call_line(call: Call) -> bytes:
@@ -128,7 +134,7 @@ def parse_event(line: bytes) -> WorkerEvent:
         or any(not isinstance(count, int) or count < 0 for count in counts)
     ):
         raise ProtocolError("An answer of the analysis program was not understood; try again.")
-    return WorkerEvent(kind, _id(content.get("id")), *counts, result=result, message=message)
+    return WorkerEvent(kind, _id(content.get("id")), counts[0], counts[1], result, message)
 
 
 def write_array(folder: Path, name: str, array: "np.ndarray") -> Path:

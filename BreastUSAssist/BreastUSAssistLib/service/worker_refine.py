@@ -46,7 +46,7 @@ def open_frame(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]
     from ..model.prompt import Prompt
 
     started = time.perf_counter()
-    grey, tissue = _grey_and_tissue(read_array(arguments["frame"]), arguments.get("tissue"))
+    grey, tissue = _grey_and_tissue(read_array(arguments.get("frame")), arguments.get("tissue"))
     labels = read_array(arguments["labels"]) if arguments.get("labels") else None
     digest = hashlib.sha256(repr(grey.shape).encode() + grey.tobytes()).hexdigest()[:32]
     key = "-".join([digest, *map(str, tissue)])
