@@ -409,6 +409,38 @@ def test_segments_of_the_reader_become_lesions_when_the_tool_is_done(scene: Any)
     drafted.assert_scene_shows_record(case)
 
 
+def test_edits_are_booked_to_the_tool_in_hand(scene: Any) -> None:
+    waiting: list[Any] = []
+    drafted.drafted_case(cases.cine())[0].close()
+    case = open_case(scene, scene.GetFirstNodeByClass("vtkMRMLSequenceBrowserNode"), later=waiting.append)
+    assert case.tool == "segment_editor"
+    case.segmentation.set_mask(0, 1, drafted.box(3, 3))
+    case.tool = "scribble"
+    case.segmentation.set_mask(1, 1, drafted.box(3, 3))
+    case.history.settle()
+    assert case.tool == "scribble" and case.record.lesion(1).tools == ("segment_editor", "scribble")
+    with pytest.raises(UsageError, match="no tool"):
+        case.tool = "brush"
+
+
+def test_the_side_is_told_in_the_terminology(scene: Any) -> None:
+    case, _labels = drafted.drafted_case(cases.cine())
+
+    def side(number: int) -> set[str]:
+        """Meaning of the last code: the modifier of the region."""
+        frames = range(case.source.frame_count)
+        found = [case.segmentation.segmentation(k).GetSegment(f"lesion-{number}").GetTerminology() for k in frames]
+        assert all("^Breast~" in one for one in found)
+        return {one.rsplit("~", 1)[1].rsplit("^", 1)[-1] for one in found}
+
+    assert side(1) == {""}
+    case.set_place(Place(side="left"))
+    assert side(1) == side(2) == {"Left"}
+    assert side(case.add_lesion().number) == {"Left"}
+    case.set_place(Place())
+    assert side(1) == {""} and case.segmentation.origin(1, 0) == "automatic"
+
+
 def test_segment_editor_strokes_are_taken_in(scene: Any) -> None:
     case, labels = drafted.drafted_case(cases.cine())
     editor = cases.SegmentEditor(case.segmentation, 1)

@@ -101,7 +101,8 @@ def merge_run(
     Raises:
         InputError: the case would hold more than MOST_LESIONS lesions.
     """
-    kept, retired = [], []
+    kept: list[LesionReading] = []
+    retired: list[LesionReading] = []
     for lesion in reading.lesions:
         again = set(drafts.get(lesion.tracking_uid, ())) <= set(frames)
         stays = is_touched(lesion) or reading.decision == "accepted" or not again

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from slicer.i18n import tr as _
 
-from ..errors import InputError
+from ..errors import InputError, UsageError
 from .case_closing import weakly
 from .case_outlines import CaseOutlines
 from .case_reading import CaseChange, CaseReading, Later
@@ -23,7 +23,7 @@ from .source import UltrasoundSource, source_of
 
 if TYPE_CHECKING:
     from ..birads.analysis import Analysis
-    from ..birads.reading import LesionReading
+    from ..birads.reading import LesionReading, Place, Tool
 
 __all__ = ["Case", "CaseChange", "open_case"]
 
@@ -52,7 +52,7 @@ class Case(CaseReading):
 
     def __init__(self, scene: Any, source: UltrasoundSource, record: CaseRecord, later: Later | None = None) -> None:
         self._applying = False
-        self._tool: str | None = "segment_editor"
+        self._tool: Tool | None = "segment_editor"
         self._later = later
         outlines = CaseOutlines(
             scene,
@@ -81,6 +81,28 @@ class Case(CaseReading):
         """Edits of outlines, for undo and redo."""
         self._check_open()
         return self._outlines.history
+
+    @property
+    def tool(self) -> "Tool":
+        """What edits that are noticed in the segmentation are drawn with from now on; one of OUTLINE_TOOLS."""
+        return self._tool or "segment_editor"
+
+    @tool.setter
+    def tool(self, tool: "Tool") -> None:
+        from ..birads.reading_changes import OUTLINE_TOOLS
+
+        if tool not in OUTLINE_TOOLS:
+            raise UsageError(f"{tool} is no tool for outlines; use one of {', '.join(OUTLINE_TOOLS)}.")
+        self._check_open()
+        self._outlines.settle()  # what was drawn before was drawn with the tool of then
+        self._tool = tool
+
+    def set_place(self, place: "Place") -> None:
+        """Say where in the breast the case was scanned; the side is told in the segments' terminology too."""
+        side = self.reading.place.side
+        super().set_place(place)
+        if place.side != side:
+            self._outlines.set_side()
 
     def apply_run(
         self, analysis: "Analysis", labels: np.ndarray, first_frame: int = 1
@@ -141,7 +163,7 @@ class Case(CaseReading):
         self._outlines.add([lesion], pause=False)
         self._lesions_changed((number,), ())
 
-    def set_mask(self, frame: int, number: int, mask: np.ndarray, tool: str = "segment_editor") -> None:
+    def set_mask(self, frame: int, number: int, mask: np.ndarray, tool: "Tool" = "segment_editor") -> None:
         """Replace the outline of a lesion in a frame, as one undo step.
 
         Args:
@@ -265,7 +287,7 @@ class Case(CaseReading):
             raise InputError(_("A result of the AI is being put into the scene; wait until it is done."))
 
     @contextmanager
-    def _using(self, tool: str | None) -> Iterator[None]:
+    def _using(self, tool: "Tool | None") -> Iterator[None]:
         """Edits that are noticed inside were made with a tool; None: by undo or redo, which are none."""
         before, self._tool = self._tool, tool
         try:

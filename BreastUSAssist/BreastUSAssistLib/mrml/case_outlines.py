@@ -12,13 +12,14 @@ from slicer.i18n import tr as _
 
 from ..errors import InputError
 from .case_record import SEGMENTATION, SEGMENTATION_SEQUENCE, CaseRecord
-from .case_segmentation import TRACKING_UID, CaseSegmentation, Origin, number_of
+from .case_segmentation import TRACKING_UID, CaseSegmentation, Origin, number_of, segment_id_of
 from .edit_history import EditHistory
 from .source import UltrasoundSource
 from .subject_hierarchy import place_beside
 
 if TYPE_CHECKING:
     from ..birads.reading import LesionReading
+    from ..dicom.codes import Laterality
 
 
 class CaseOutlines:
@@ -83,6 +84,11 @@ class CaseOutlines:
         assert self._history is not None
         return self._history
 
+    def settle(self) -> None:
+        """Take in what was drawn and is still waiting for its tool to finish."""
+        if self.found is not None:
+            self.history.settle()
+
     def link(self) -> None:
         """Let the record's node refer to the segmentation."""
         found = self.found
@@ -90,15 +96,36 @@ class CaseOutlines:
             self._record.link(SEGMENTATION, found.node)
             self._record.link(SEGMENTATION_SEQUENCE, found.sequence)
 
-    def add(self, lesions: "Iterable[LesionReading]", algorithm: str = "", *, pause: bool = True) -> None:
+    def add(self, lesions: "Iterable[LesionReading]", *, pause: bool = True) -> None:
         """Give lesions their empty segments; an undo step with `pause` off."""
         segmentation = self.segmentation
         history = self.history
         with history.paused() if pause else history.grouped():
             for lesion in lesions:
                 origin: Origin = "automatic" if lesion.run is not None else "manual"
-                named = {"algorithm": algorithm} if algorithm else {}
-                segmentation.add_lesion(lesion.number, lesion.tracking_uid, _("Lesion"), origin, **named)
+                segmentation.add_lesion(
+                    lesion.number,
+                    lesion.tracking_uid,
+                    _("Lesion"),
+                    origin,
+                    algorithm=self._algorithm(lesion),
+                    side=self._side,
+                )
+
+    def set_side(self) -> None:
+        """Say in all segments which breast it is, as the reading says."""
+        from ..dicom.slicer_segmentation import terminology_entry
+
+        found = self.found
+        if found is None:
+            return
+        with self.history.paused():
+            for frame in [0] if self._source.kind == "volume" else range(self._source.frame_count):
+                segmentation = found.segmentation(frame)
+                for number in (one.number for one in self._record.reading.lesions if one.present):
+                    segment = segmentation.GetSegment(segment_id_of(number))
+                    if segment is not None:
+                        segment.SetTerminology(terminology_entry(self._side))
 
     def remove(self, numbers: Iterable[int]) -> None:
         """Take the segments of lesions away; their outlines stay in the record."""
@@ -186,6 +213,17 @@ class CaseOutlines:
         """Let go for good."""
         self.closed = True
         self.forget()
+
+    @property
+    def _side(self) -> "Laterality | None":
+        sides: dict[str, Laterality] = {"left": "L", "right": "R"}
+        return sides.get(self._record.reading.place.side)
+
+    def _algorithm(self, lesion: "LesionReading") -> str:
+        if lesion.run is None or lesion.run >= len(self._record.runs):
+            return "BreastUSAssist"
+        model = self._record.runs[lesion.run].model
+        return f"{model.name} {model.version}"
 
     def _write_frame(self, frame: int, numbers: Iterable[int]) -> None:
         present = {one.number for one in self._record.reading.lesions if one.present}

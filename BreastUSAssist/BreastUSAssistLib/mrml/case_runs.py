@@ -81,7 +81,7 @@ def applying(
     if retired and outlines.found is not None:
         # A later lesion may get the number of one that is gone, and must not get its outlines back.
         outlines.history.clear()
-    outlines.add(joining, algorithm=f"{analysis.model.name} {analysis.model.version}")
+    outlines.add(joining)
     after_change()
     writing = outlines.writing([one.number for one in joining])
     try:
