@@ -290,13 +290,14 @@ def test_rotated_axes_and_a_transform_change_no_mask(kind: str) -> None:
 def test_everything_is_there_after_the_scene_was_saved_and_opened(kind: str, tmp_path: Path) -> None:
     cases.empty_scene()
     source = cases.source_of_kind(kind)
-    segmentation = cases.segmented(source)
+    segmentation = cases.segmented(source, 3)
     last = source.frame_count - 1
     segmentation.set_mask(last, 1, disc(4, 22, 3), "semiautomatic")
+    segmentation.set_mask(last, 3, disc(19, 29, 0))
     segmentation.set_mask(0, 2, np.eye(20, 30, dtype=bool))
     segmentation.set_mask(last // 2, 2, np.zeros((20, 30), bool))
     source.show_frame(last)
-    expected = {(f, n): segmentation.mask(f, n) for f in range(source.frame_count) for n in (1, 2)}
+    expected = {(f, n): segmentation.mask(f, n) for f in range(source.frame_count) for n in (1, 2, 3)}
     pixels = [source.pixels(frame).copy() for frame in range(source.frame_count)]
     scene = cases.saved_and_opened_again(tmp_path)
     name = "vtkMRMLSequenceBrowserNode" if kind == "cine" else "vtkMRMLScalarVolumeNode"

@@ -271,7 +271,7 @@ def test_files_are_found_in_the_dicom_database(data_root: Path, monkeypatch: pyt
     node.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
     monkeypatch.setattr(slicer, "dicomDatabase", Database({"1.2.3": path}), raising=False)
     source = source_of(scene, node)
-    assert header_files(source) == (path,)
+    assert header_files(source) == source.files == (path,)
     frame = source.frame(0)
     assert frame.regions == expected.regions and frame.regions
     monkeypatch.setattr(slicer, "dicomDatabase", Database({}))

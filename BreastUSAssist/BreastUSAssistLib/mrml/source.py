@@ -17,7 +17,7 @@ from ..ultrasound.intensity import GreyRange, range_of_floats, range_of_integers
 from ..ultrasound.limits import check_frame_count, check_frame_size
 from .pixel_calibration import frame_geometry
 from .slice_view import show_slice, shown_slice
-from .source_headers import read_geometry
+from .source_headers import database_files, read_geometry
 
 FILES = "BreastUSAssist.Files"
 """Attribute of a node: the paths of the files that it was read from, one a line."""
@@ -134,14 +134,14 @@ class UltrasoundSource:
             time_ms=times[index] if times else None,
         )
 
-    @property
+    @cached_property
     def files(self) -> tuple[Path, ...]:
-        """Files that it was read from by this module, in frame order where each frame has its own; else empty."""
+        """Files that it was read from by this module, else those that Slicer's DICOM database knows; in frame order."""
         for node in (self.sequence, self.volume, self.frame_nodes[0]):
             text = node.GetAttribute(FILES) if node is not None else None
             if text:
                 return tuple(Path(line) for line in text.split("\n") if line)
-        return ()
+        return database_files(self.instance_uids)
 
     @property
     def instance_uids(self) -> tuple[str, ...]:

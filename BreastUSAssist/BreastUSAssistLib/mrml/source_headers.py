@@ -1,5 +1,6 @@
 """DICOM headers of the files that a case in the scene came from, where these are still at hand."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,17 @@ if TYPE_CHECKING:
 
 
 def header_files(source: "UltrasoundSource") -> tuple[Path, ...]:
-    """DICOM files of a case that exist: those that it was read from, else what Slicer's DICOM database knows."""
-    files = [path for path in source.files if path.is_file() and _is_dicom(path)]
-    if files:
-        return tuple(files)
+    """DICOM files of a case, as many as still exist, in frame order."""
+    return tuple(path for path in source.files if path.is_file() and _is_dicom(path))
+
+
+def database_files(instance_uids: Iterable[str]) -> tuple[Path, ...]:
+    """Files of SOP instances in Slicer's DICOM database; none where there is no database or it does not know them."""
     database: Any = getattr(slicer, "dicomDatabase", None)
     if database is None or not database.isOpen:
         return ()
-    found = (Path(database.fileForInstance(uid)) for uid in source.instance_uids)
-    return tuple(dict.fromkeys(path for path in found if path.is_file()))
+    found = (database.fileForInstance(uid) for uid in instance_uids)
+    return tuple(dict.fromkeys(Path(path) for path in found if path))
 
 
 def read_geometry(source: "UltrasoundSource") -> tuple[tuple[UltrasoundRegion, ...], PixelSpacing | None]:
