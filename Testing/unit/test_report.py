@@ -1,112 +1,20 @@
-"""report.html: says everything, needs nothing, survives hostile words; its pictures leave the tissue readable."""
+"""report.html: says everything, needs nothing, survives hostile words."""
 
 import base64
 import hashlib
-import io
 import re
-from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
-from BreastUSAssistLib.birads.analysis import Analysis, AnalysisSettings, Gate, Spacing
-from BreastUSAssistLib.birads.lesion import CategoryOpinion, Contribution, SitePrevalence
-from BreastUSAssistLib.service import report_pictures
-from BreastUSAssistLib.service.analysis_file import read_analysis
-from BreastUSAssistLib.service.report import BANNER, KeyPicture, draw_overlay, report_html, write_report
-from BreastUSAssistLib.service.report_pictures import encode_within, line_style, measured_axes, overlay_picture
+from BreastUSAssistLib.birads.analysis import AnalysisSettings, Gate, Spacing
+from BreastUSAssistLib.birads.lesion import SitePrevalence
+from BreastUSAssistLib.service.report import BANNER, KeyPicture, report_html, write_report
+from BreastUSAssistLib.service.report_pictures import line_style
 from BreastUSAssistLib.service.report_text import frame_ranges, percent, safe
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
-
-STORED = read_analysis(Path(__file__).parent / "data" / "analysis-1.0.json")
-READ = {
-    "image_probability": 0.31,
-    "image_interval": (0.22, 0.4),
-    "combined_probability": 0.52,
-    "combined_interval": (0.4, 0.66),
-    "clinical": (Contribution(parameter="age_years", words="age 62 years", log_odds=0.9),),
-    "category_opinion": CategoryOpinion(
-        probabilities={"2": 0.0, "3": 0.1, "4A": 0.3, "4B": 0.4, "4C": 0.2, "5": 0.0},
-        quantity=2.7,
-        likeliest="4B",
-        likely=("4A", "4B", "4C"),
-        level=0.9,
-    ),
-}
-"""What a reader network adds to an assessment."""
-VOID = {"meta", "link", "img", "br", "path", "line", "rect", "circle", "polyline"}
-
-
-class Page(HTMLParser):
-    """Tags, attributes and text of a page; fails where elements do not close as they opened."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.attributes, self.texts, self.open = [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value) for name, value in attributes]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value) for name, value in attributes]
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
-            self.texts.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.texts).split())
-
-
-def frame(rows=200, columns=300, colour=False):
-    pixels = np.random.default_rng(0).integers(20, 200, (rows, columns), dtype=np.uint8)
-    return np.stack([pixels] * 3, axis=2) if colour else pixels
-
-
-def labels():
-    image = np.zeros((200, 300), np.uint8)
-    image[60:120, 80:180] = 1
-    image[90:110, 220:260] = 2
-    return image
-
-
-def pictures():
-    return [
-        KeyPicture(frame(), np.where(labels() == 1, 1, 0).astype(np.uint8), 2, (1,)),
-        KeyPicture(frame(), labels(), 3, (2,)),
-    ]
-
-
-def still(**changes) -> Analysis:
-    source = STORED.source.model_copy(update={"kind": "still", "frame_count": 1, "files": ("one.png",)})
-    lesion = STORED.lesions[0].model_copy(update={"key_frame": 1, "frames": (1,)})
-    parts = {"source": source, "frames": STORED.frames[:1], "lesions": (lesion,), "gates": ()}
-    return STORED.model_copy(update={**parts, **changes})
-
-
-def decoded(page):
-    found = []
-    for tag, name, value in page.attributes:
-        if tag == "img" and name == "src":
-            kind, content = value.split(",", 1)
-            assert kind in ("data:image/png;base64", "data:image/webp;base64")
-            found.append(Image.open(io.BytesIO(base64.b64decode(content))))
-    return found
+from report_pages import READ, STORED, Page, decoded, frame, labels, pictures, still
 
 
 def test_everything_that_was_found_is_said():
@@ -386,83 +294,6 @@ def test_a_report_of_noise_stays_small(tmp_path, frames, size, limit):
     assert (tmp_path / "report.html").stat().st_size < limit
 
 
-@pytest.mark.parametrize("colour", [False, True])
-def test_an_overlay_is_a_picture_with_a_strip_and_leaves_the_inside_alone(colour):
-    drawn = Image.open(io.BytesIO(draw_overlay(frame(colour=colour), labels(), spacing=(0.1, 0.1), axes=False)))
-    zoom = report_pictures.LONGEST_SIDE / 300
-    assert drawn.size == (880, round(200 * zoom) + report_pictures.STRIP)
-    bare = Image.open(io.BytesIO(draw_overlay(frame(colour=colour), np.zeros((200, 300), np.uint8), axes=False)))
-    changed = np.asarray(drawn) != np.asarray(bare)
-    inside = [slice(round(66 * zoom), round(114 * zoom)), slice(round(86 * zoom), round(174 * zoom))]
-    assert not changed[tuple(inside)].any(), "no outline, number or text lies over the lesion"
-    assert changed[round(60 * zoom) - 3 : round(60 * zoom) + 4, round(130 * zoom)].any()
-
-
-def test_lesions_differ_in_colour_and_in_dashes():
-    styles = [line_style(number) for number in range(1, 7)]
-    assert len({style.colour for style in styles}) == len({style.dashes for style in styles}) == 6
-
-
-def test_scale_bar_only_with_spacing_and_as_long_as_it_says():
-    empty = np.zeros((200, 300), np.uint8)
-
-    def strip(spacing):
-        return np.asarray(overlay_picture(frame(), empty, spacing=spacing).convert("L"))[-report_pictures.STRIP :]
-
-    # 300 columns of 0.1 mm are 30 mm over 880 px: the largest round length up to a third of that is 5 mm or 10 mm.
-    row = strip((0.1, 0.1))[report_pictures.STRIP // 2] > 240
-    longest = max(len(run) for run in "".join("x" if bright else " " for bright in row).split())
-    assert min(abs(longest - mm * 10 * 880 / 300) for mm in (5, 10)) <= 4
-    row = strip(None)[report_pictures.STRIP // 2] > 240
-    assert max((len(run) for run in "".join("x" if b else " " for b in row).split()), default=0) < 20
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.integers(2, 60), st.integers(2, 60), st.tuples(st.floats(0.05, 1), st.floats(0.05, 1)))
-def test_measured_axes_of_a_rectangle(rows, columns, spacing):
-    mask = np.zeros((70, 70), bool)
-    mask[4 : 4 + rows, 5 : 5 + columns] = True
-    longest, across = (np.array(ends) * spacing for ends in measured_axes(mask, spacing))
-    high, wide = rows * spacing[0], columns * spacing[1]
-    assert np.hypot(*(longest[1] - longest[0])) == pytest.approx(np.hypot(high, wide))
-    assert (longest[1] - longest[0]) @ (across[1] - across[0]) == pytest.approx(0, abs=1e-6)
-    assert np.hypot(*(across[1] - across[0])) == pytest.approx(2 * high * wide / np.hypot(high, wide))
-
-
-@pytest.mark.parametrize(
-    "mask", [np.ones((40, 50), np.uint8), np.eye(40, dtype=np.uint8), np.pad([[1]], 10).astype(np.uint8)]
-)
-def test_masks_of_every_kind_are_drawn(mask):
-    assert draw_overlay(frame(*mask.shape), mask)[:4] == b"\x89PNG"
-    assert draw_overlay(frame(*mask.shape), mask, box=(2, 3, 15, 16))[:4] == b"\x89PNG"
-    assert measured_axes(np.zeros((5, 5), bool)) == ()
-
-
-def test_a_full_frame_lesion_gets_no_number_over_it():
-    whole = np.ones((40, 50), np.uint8)
-    drawn = np.asarray(overlay_picture(np.full((40, 50), 128, np.uint8), whole, axes=False))
-    assert (drawn[60:250, 60:300] == 128).all()
-
-
-def test_encoding_keeps_to_its_limit():
-    noise = Image.fromarray(frame(600, 800))
-    content, exact = encode_within(noise, 60_000, lossless=True)
-    assert len(content) <= 60_000 and not exact
-    flat, exact = encode_within(Image.new("RGB", (400, 300), "#336699"), 60_000, lossless=True)
-    assert exact and Image.open(io.BytesIO(flat)).convert("RGB").getpixel((5, 5)) == (0x33, 0x66, 0x99)
-
-
 def test_words():
     assert frame_ranges([5, 1, 2, 3, 9, 9]) == "1–3, 5, 9"
     assert [percent(p) for p in (0, 0.004, 0.37, 0.999, 1)] == ["<1 %", "<1 %", "37 %", ">99 %", ">99 %"]
-
-
-def test_real_images_with_their_masks(data_root):
-    from BreastUSAssistLib.learning.manifest import load_image, mask_of, read_manifest
-
-    rows = read_manifest(data_root / "manifest.csv", data_root)
-    for row in [row for row in rows if row.other["lesions"] in ("2", "3")][:2]:
-        pixels = load_image(row)
-        mask = mask_of(row)
-        drawn = Image.open(io.BytesIO(draw_overlay(pixels, np.where(mask <= 100, mask, 0), spacing=row.spacing_mm)))
-        assert drawn.width >= pixels.shape[1]
