@@ -23,12 +23,9 @@ _NOBODY = "a reader who is not named"
 
 
 def decision_words(reading: Reading) -> str:
-    """One sentence on who decided what and when."""
-    if reading.decision != "open":
-        return f"{_DECISIONS[reading.decision][1]} by {_reader(reading)}{_when(reading)}."
-    if is_touched(reading):
-        return f"Not decided: {_reader(reading)} made changes, and has neither accepted nor rejected the result."
-    return "Not decided: nothing has been checked by a reader."
+    """One sentence on who decided what and when, as HTML."""
+    title = _DECISIONS[reading.decision][1]
+    return f"{title}{':' if reading.decision == 'open' else ''} {_decided_how(reading)}"
 
 
 def own_categories(analysis: Analysis, read: ReadCase) -> str:
@@ -51,7 +48,7 @@ def reading_section(analysis: Analysis, read: ReadCase) -> str:
     return (
         '<section class="reading" aria-labelledby="reading"><h2 id="reading">What the reader said</h2>'
         f'<ul class="gates"><li class="gate {kind}">{icon(kind)}<div><strong>{title}</strong>'
-        f"<p>{decision_words(reading)}</p></div></li></ul>"
+        f"<p>{_capital(_decided_how(reading))}</p></div></li></ul>"
         f'<dl class="facts">{"".join(facts)}</dl>{_table(analysis, read)}</section>'
     )
 
@@ -133,6 +130,15 @@ def place_words(place: Place) -> str:
     return ", ".join(words).capitalize() if words else "not entered"
 
 
+def _decided_how(reading: Reading) -> str:
+    """What follows on the word of a decision."""
+    if reading.decision != "open":
+        return f"by {_reader(reading)}{_when(reading)}."
+    if is_touched(reading):
+        return f"{_reader(reading)} made changes, and has neither accepted nor rejected the result."
+    return "nothing has been checked by a reader."
+
+
 def _table(analysis: Analysis, read: ReadCase) -> str:
     """Every lesion of the reading, also those that are none and those that were not measured."""
     shown = {lesion.tracking_uid: lesion for lesion in analysis.lesions}
@@ -145,7 +151,7 @@ def _table(analysis: Analysis, read: ReadCase) -> str:
             f'<tr><th scope="row">{f"""<a href="#lesion-{own.number}">{name}</a>""" if lesion else name}</th>'
             f"<td>{safe(own.category or '–') if own.present else 'no lesion'}</td>"
             f"<td>{_now_and_then(own, lesion, read)}</td>"
-            f"<td>{'; '.join(changes) or 'nothing'}</td>"
+            f"<td>{_capital('; '.join(changes)) or 'Nothing'}</td>"
             f'<td class="note-text">{safe(own.note) or "–"}</td></tr>'
         )
     if not rows:
@@ -163,9 +169,9 @@ def _now_and_then(own: LesionReading, lesion: Lesion | None, read: ReadCase) -> 
     draft = read.draft(own.tracking_uid)
     drafted = _category(draft) if draft is not None else ""
     if lesion is None:
-        return f"draft: {drafted}" if drafted else "not measured"
+        return f"{drafted} (draft)" if drafted else "not measured"
     now = _category(lesion)
-    return f"{now} (draft: {drafted})" if drafted and drafted != now else now
+    return f"{now} (draft:\u00a0{drafted})" if drafted and drafted != now else now
 
 
 def _suggested(lesion: Lesion, read: ReadCase) -> str:
@@ -174,7 +180,7 @@ def _suggested(lesion: Lesion, read: ReadCase) -> str:
     words = f"The AI suggests category {safe(category)}" if category else "The AI suggests no category"
     if draft is not None and draft.assessment.category != category:
         before = draft.assessment.category
-        words += ", before the reader's changes " + (f"category {safe(before)}" if before else "none")
+        words += "; before the reader's changes it suggested " + (f"category {safe(before)}" if before else "none")
     return f"{words}."
 
 
@@ -217,7 +223,7 @@ def _joint_words(joint: JointAssessment, other: str) -> str:
         kind = "calibrated" if assessed.probability_calibrated else "not calibrated"
         probability = f", probability of malignancy {risk_words(assessed)}, {kind}"
     return (
-        f"<p><strong>{title}</strong> with {other}{probability}.</p>"
+        f"<p><strong>{title}</strong> together with {other}{probability}.</p>"
         f"<ul>{_items([unbroken(sentence) for sentence in joint.sentences])}</ul>"
     )
 
@@ -240,7 +246,11 @@ def _in_frames(own: LesionReading, single: bool) -> str:
 
 
 def _items(phrases: Sequence[str]) -> str:
-    return "".join(f"<li>{phrase[:1].upper()}{phrase[1:]}</li>" for phrase in phrases)
+    return "".join(f"<li>{_capital(phrase)}</li>" for phrase in phrases)
+
+
+def _capital(phrase: str) -> str:
+    return phrase[:1].upper() + phrase[1:]
 
 
 def _lesions(numbers: Sequence[int]) -> str:

@@ -3,6 +3,7 @@
 from ..birads.analysis import Analysis, AnalysisSettings, Gate, ModelUsed
 from ..birads.assessment import entered
 from ..birads.lesion import Assessment
+from ..birads.reading_view import NO_MODEL
 from .report_pictures import line_style
 from .report_text import (
     SEVERITIES,
@@ -98,6 +99,11 @@ def checks(analysis: Analysis) -> str:
     """Input gates in words."""
     if analysis.gates:
         items = "".join(_gate(gate, analysis) for gate in analysis.gates)
+    elif analysis.model == NO_MODEL:
+        items = (
+            f'<li class="gate note">{icon("note")}<div><strong>Not checked</strong>'
+            "<p>The images were not analyzed, so nothing is known of their fitness for reading.</p></div></li>"
+        )
     else:
         items = (
             f'<li class="gate ok">{icon("ok")}<div><strong>Nothing found</strong>'
@@ -144,6 +150,8 @@ def nothing_outlined(analysis: Analysis, pictures: str, why: str = "") -> str:
     read = _frames_read(analysis)
     if why:
         reason = why
+    elif analysis.model == NO_MODEL:
+        reason = "<p>No network has looked at this case, and no outline was drawn.</p>"
     elif read == 0:
         subject = "image was" if analysis.source.frame_count == 1 else "frames were"
         reason = f"<p>The {subject} not read, because a check of the input stopped that (see above).</p>"
@@ -236,6 +244,8 @@ def _roles(analysis: Analysis) -> list[tuple[str, ModelUsed]]:
 
 
 def _model(role: str, model: ModelUsed) -> str:
+    if model == NO_MODEL:
+        return fact(role, "none was run")
     return fact(
         role,
         f"{safe(model.name)}, version {safe(model.version)}, "
@@ -244,6 +254,8 @@ def _model(role: str, model: ModelUsed) -> str:
 
 
 def _weights(role: str, model: ModelUsed) -> str:
+    if model == NO_MODEL:
+        return ""
     name = "Weights, SHA-256" if role == "Model" else f"{role}: weights, SHA-256"
     return fact(name, f"{safe(model.sha256[:12])}… in full <code>{safe(model.sha256)}</code>", wide=True)
 
