@@ -97,7 +97,10 @@ class CaseSection:
         gates = case.gates() if case is not None and not case.closed else ()
         lines = []
         for gate in gates:
-            where = _("Frames {frames}: ").format(frames=_ranges(gate.frames)) if gate.frames else ""
+            where = ""
+            if gate.frames:
+                which = _("Frames {frames}: ") if len(gate.frames) > 1 else _("Frame {frames}: ")
+                where = which.format(frames=_ranges(gate.frames))
             lines.append(f"{_SEVERITIES[gate.severity]} {where}{gate.message}")
         self._ui.gatesLabel.setText("\n".join(lines))
         self._ui.gatesLabel.setVisible(bool(lines))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ..birads.reading_view import EffectiveLesion
 
 
+WIDEST_COLUMN = 130
+"""Pixels; longer terms are wrapped."""
 LEAST_HEIGHT, MOST_HEIGHT = 36, 150
 """Pixels for the rows of the table."""
 
@@ -102,6 +104,8 @@ class FindingsSection:
                 for column in range(len(self._columns)):
                     self._put(row, column, lesion)
             table.resizeColumnsToContents()
+            for column in range(len(self._columns)):
+                table.setColumnWidth(column, min(int(table.columnWidth(column)), WIDEST_COLUMN))
             table.resizeRowsToContents()
             table.setFixedHeight(_height(table))
         finally:
