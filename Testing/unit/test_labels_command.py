@@ -128,6 +128,22 @@ def test_stores_are_made_with_and_without_a_key(tmp_path, monkeypatch, capsys):
     assert "labels init" in capsys.readouterr().err
 
 
+def test_a_python_without_sqlite_or_cryptography_is_a_sentence(folder):
+    for module, words in (("_sqlite3", "without SQLite"), ("cryptography", "breastusassist[labels]")):
+        code = (
+            f"import sys; sys.modules[{module!r}] = None; from BreastUSAssistLib.command_line import main; "
+            f"sys.exit(main(['labels', 'list', '--store', {str(folder)!r}]))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=Path(BreastUSAssistLib.__file__).parents[1],
+        )
+        assert done.returncode == 2 and words in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_without_a_keyring_the_key_is_asked_for(tmp_path):
     environment = {"PATH": "/usr/bin:/bin", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
     command = [sys.executable, "-m", "BreastUSAssistLib", "labels", "init", "--store", str(tmp_path / "store")]

@@ -2,7 +2,6 @@
 
 import base64
 import dataclasses
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from .audit import FIRST_HASH, RECORD_EVENTS, TrailEntry, entry_hash
 from .index_errors import told
 from .keys import StoreKey
 from .record import RecordKind
+from .sqlite import sqlite3
 
 INDEX = "index.sqlite"
 PAGE_SIZE = 32768

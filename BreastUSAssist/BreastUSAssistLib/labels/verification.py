@@ -1,6 +1,5 @@
 """Verification of a label store: every damaged record by its name."""
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from .keys import StoreKey
 from .record import LabelRecord, record_name
 from .record_text import record_from_text
 from .seal import seal_damage
+from .sqlite import sqlite3
 from .store import key_of
 from .store_header import HEADER, DamagedHeaderError, read_header
 from .stored_record import entry_text, frame_addresses
