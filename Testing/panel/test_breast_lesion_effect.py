@@ -74,7 +74,6 @@ def bench(client: WorkerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ben
     # VTK shows what an observer raised, and goes on.
     monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: raised.append(repr(error)))
     host.load_module("SegmentEditorBreastLesion")
-    sys.modules["SegmentEditorBreastLesion"].registerEditorEffect()
     clear()
     editor = host.slicer.qMRMLSegmentEditorWidget()
     node = host.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")

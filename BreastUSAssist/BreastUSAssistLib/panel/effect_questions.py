@@ -58,6 +58,8 @@ class Questions:
         self._frame: _Frame | None = None
         self._asked: Question | None = None
         self._waiting: Question | None = None
+        self._refused = False
+        """The process could not open a frame ahead: it is not tried again before the reader asks."""
 
     @property
     def busy(self) -> bool:
@@ -79,11 +81,12 @@ class Questions:
                 close-ups.
         """
         self._frame = _Frame(frame, pixels, labels)
-        self._go_on()
+        if not self._refused:
+            self._go_on()
 
     def ask(self, question: Question) -> None:
         """Ask for an outline in the frame opened last; questions that wait are superseded."""
-        self._waiting = question
+        self._waiting, self._refused = question, False
         self._go_on()
 
     def forget(self) -> None:
@@ -130,7 +133,7 @@ class Questions:
             while len(self._keys) > MOST_KEYS:
                 self._keys.popitem(last=False)
             self._go_on()
-        elif self._waiting is not None:
+        else:
             self._fail(event.message)
 
     def _ask(self, question: Question) -> None:
@@ -161,6 +164,7 @@ class Questions:
         """Tell who waits; the frame is opened anew at the next question."""
         question = self._waiting or asked or self._asked
         self._asked = self._waiting = None
+        self._refused = True
         self._keys.clear()
         if question is not None:
             question.failed(question, sentence)
