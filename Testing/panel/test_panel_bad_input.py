@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from BreastUSAssistLib.ultrasound.phantom import LesionSpec, Phantom
-
 from panel.bench import PanelBench, open_bench, small
 
 pytest.importorskip("slicer_core")
