@@ -1,5 +1,6 @@
 """Clips of this project's own readers in the scene: the same pixels, the size of a pixel, where it came from."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,16 +144,28 @@ def test_names_are_told_apart() -> None:
     assert load_clip(scene, clip).name != load_clip(scene, clip).name
 
 
+def with_uids(decode: Callable[[int], UltrasoundFrame]) -> Callable[[int], UltrasoundFrame]:
+    """Frames as if each came from a DICOM file of its own."""
+
+    def decode_with_uid(index: int) -> UltrasoundFrame:
+        frame = decode(index)
+        return replace(frame, source=replace(frame.source, sop_instance_uid=f"1.2.{index}"))
+
+    return decode_with_uid
+
+
 def test_what_is_known_survives_the_scene_file(tmp_path: Path) -> None:
     cases.empty_scene()
     frames = [cases.pixels((20, 30, 3), one) for one in range(3)]
     clip = clip_of(frames, spacing=PixelSpacing(0.07, 0.11, "ultrasound_region"), times_ms=(0.0, 33.3, 66.7))
-    clip = replace(clip, paths=(Path("ä b.png"), Path("c.png"), Path("d.png")))
+    clip = replace(clip, paths=(Path("ä b.png"), Path("c.png"), Path("d.png")), decode=with_uids(clip.decode))
     source = load_clip(slicer.mrmlScene, clip)
     scene = cases.saved_and_opened_again(tmp_path)
     again = source_of(scene, scene.GetFirstNodeByClass("vtkMRMLSequenceBrowserNode"))
     assert all(np.array_equal(again.pixels(index), frame) for index, frame in enumerate(frames))
     assert again.times_ms == pytest.approx((0.0, 33.3, 66.7))
+    assert again.instance_uids == source.instance_uids == ("1.2.0", "1.2.1", "1.2.2")
+    assert again.frame(1).source.sop_instance_uid == "1.2.1" and again.frame(1).source.frame_number == 1
     assert again.files == source.files and again.files[0].name == "ä b.png"
     check_close(calibration_of(again).spacing, calibration_of(source).spacing)
     assert calibration_of(again).kind == "ultrasound_region"

@@ -60,6 +60,8 @@ def follow(browser: Any, sequence: Any) -> Any:
     browser.SetRecording(sequence, False)
     browser.SetPlayback(sequence, True)
     browser.SetOverwriteProxyName(sequence, False)
+    # By default an item that somebody took out would come back as a copy of the frame before it.
+    browser.SetMissingItemMode(sequence, browser.MissingItemCreateFromDefault)
     browser.SetSaveChanges(sequence, True)
     # After a scene was opened the proxy holds what was saved of it, not the item of the sequence.
     browser.Modified()
