@@ -1,3 +1,4 @@
+# ruff: noqa: N802, N803 - the names are those of Slicer
 """The stand-in of slicer.parameterNodeWrapper keeps to what Slicer documents and does."""
 
 import enum
@@ -17,20 +18,34 @@ import qt  # noqa: E402
 import slicer  # noqa: E402
 import vtk  # noqa: E402
 from slicer.parameterNodeWrapper import (  # noqa: E402
+    BoolSerializer,
     Choice,
     Decimals,
     Default,
+    DictSerializer,
     Exclude,
     FloatRange,
+    IsInstance,
+    ListSerializer,
     Maximum,
     Minimum,
+    NodeSerializer,
+    NotNone,
+    NumberSerializer,
+    PathSerializer,
     RangeBounds,
+    Serializer,
     SingleStep,
+    StringSerializer,
+    TupleSerializer,
+    UnionSerializer,
+    ValidatedSerializer,
     Validator,
     WithinRange,
     findChildWidgetForParameter,
     isParameterNodeWrapper,
     isParameterPack,
+    parameterNodeSerializer,
     parameterNodeWrapper,
     parameterPack,
 )
@@ -392,3 +407,63 @@ def test_any_value_comes_back(number: int, size: float, text: str, numbers: list
     again = Everything(everything.parameterNode)
     assert (again.number, again.size, again.text, again.numbers) == (number, size, text, numbers)
     slicer.mrmlScene.RemoveNode(everything.parameterNode)
+
+
+def test_a_type_of_ours_is_kept_by_a_serializer_of_ours() -> None:
+    class Place:
+        def __init__(self, clock: int) -> None:
+            self.clock = clock
+
+    @parameterNodeSerializer
+    class PlaceSerializer(Serializer):
+        @staticmethod
+        def canSerialize(type_: Any) -> bool:
+            return type_ is Place
+
+        @staticmethod
+        def create(type_: Any) -> Any:
+            return ValidatedSerializer(PlaceSerializer(), [NotNone(), IsInstance(Place)])
+
+        def default(self) -> Any:
+            return Place(12)
+
+        def isIn(self, parameterNode: Any, name: str) -> bool:
+            return bool(parameterNode.HasParameter(name))
+
+        def write(self, parameterNode: Any, name: str, value: Any) -> None:
+            parameterNode.SetParameter(name, str(value.clock))
+
+        def read(self, parameterNode: Any, name: str) -> Any:
+            return Place(int(parameterNode.GetParameter(name)))
+
+        def remove(self, parameterNode: Any, name: str) -> None:
+            parameterNode.UnsetParameter(name)
+
+    kinds = {"place": Place, "places": list[Place]}
+    placed = parameterNodeWrapper(type("Placed", (), {"__annotations__": kinds}))(new_node())
+    placed.place = Place(3)
+    placed.places.append(Place(9))
+    assert placed.place.clock == 3 and placed.places[0].clock == 9
+    assert not placed.isCached("place") and not placed.isCached("places")
+    with pytest.raises(TypeError):
+        placed.place = 3
+
+
+def test_a_serializer_leaves_nothing_behind() -> None:
+    node = new_node()
+    serializers = {
+        NumberSerializer(int): 1,
+        StringSerializer(): "x",
+        PathSerializer(pathlib.Path): pathlib.Path("a"),
+        BoolSerializer(): True,
+        NodeSerializer(): add("vtkMRMLTextNode"),
+        ListSerializer(NumberSerializer(float)): [1.0],
+        TupleSerializer([NumberSerializer(float), BoolSerializer()]): (3.3, True),
+        DictSerializer(StringSerializer(), NumberSerializer(float)): {"a": 1.0},
+        UnionSerializer([StringSerializer(), NumberSerializer(float)]): "hello",
+    }
+    for index, (serializer, value) in enumerate(serializers.items()):
+        serializer.write(node, f"value{index}", value)
+        assert serializer.isIn(node, f"value{index}") and serializer.read(node, f"value{index}") == value
+        serializer.remove(node, f"value{index}")
+    assert not node.GetParameterNames()

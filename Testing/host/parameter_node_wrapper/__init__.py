@@ -5,7 +5,7 @@ Written to the documented interface and to what Slicer's own package does where 
 `connectGui` gives no tag, so that `disconnectGui` cannot undo it (`connectParametersToGui` gives one), and a field
 bound to a node combo box or a combo box overwrites what the `.ui` file says of its node types or items.
 
-Left out, since nothing here needs them: creation of widgets (`createGui`), sub-hierarchy trees, serializers of others.
+Left out, since nothing here needs it: the making of widgets (`createGui`), subject hierarchy trees, colours.
 """
 
 from .annotations import (
@@ -22,8 +22,18 @@ from .annotations import (
     Validator,
     WithinRange,
 )
+from .containers import DictSerializer, ListSerializer, TupleSerializer, UnionSerializer
+from .field_types import findFirstAnnotation, getNodeTypes, isNodeOrUnionOfNodes, splitAnnotations, unannotatedType
 from .packs import FloatRange, isParameterPack, nestedParameterNames, parameterPack
-from .types import findFirstAnnotation, getNodeTypes, isNodeOrUnionOfNodes, splitAnnotations, unannotatedType
+from .serializer import Serializer, ValidatedSerializer, parameterNodeSerializer
+from .serializers import (
+    BoolSerializer,
+    EnumSerializer,
+    NodeSerializer,
+    NumberSerializer,
+    PathSerializer,
+    StringSerializer,
+)
 from .widgets import GuiConnector, SlicerPackParameterNamePropertyName, createGuiConnector, parameterNodeGuiConnector
 from .wrapper import (
     SlicerParameterNamePropertyName,
@@ -33,20 +43,32 @@ from .wrapper import (
 )
 
 __all__ = [
+    "BoolSerializer",
     "Choice",
     "Decimals",
     "Default",
+    "DictSerializer",
+    "EnumSerializer",
     "Exclude",
     "FloatRange",
     "GuiConnector",
     "IsInstance",
+    "ListSerializer",
     "Maximum",
     "Minimum",
+    "NodeSerializer",
     "NotNone",
+    "NumberSerializer",
+    "PathSerializer",
     "RangeBounds",
+    "Serializer",
     "SingleStep",
     "SlicerPackParameterNamePropertyName",
     "SlicerParameterNamePropertyName",
+    "StringSerializer",
+    "TupleSerializer",
+    "UnionSerializer",
+    "ValidatedSerializer",
     "Validator",
     "WithinRange",
     "createGuiConnector",
@@ -58,6 +80,7 @@ __all__ = [
     "isParameterPack",
     "nestedParameterNames",
     "parameterNodeGuiConnector",
+    "parameterNodeSerializer",
     "parameterNodeWrapper",
     "parameterPack",
     "splitAnnotations",

@@ -1,3 +1,4 @@
+# ruff: noqa: N802, N803 - the names are those of Slicer
 """`@parameterPack`: several typed values that are one field of a parameter node."""
 
 import typing
@@ -8,8 +9,8 @@ from typing import Any
 import slicer
 
 from .annotations import Default, NotNone, Validator
-from .serializers import Serializer, serializer_of
-from .types import split_name, unannotatedType
+from .field_types import split_name, unannotatedType
+from .serializer import Serializer, ValidatedSerializer, parameterNodeSerializer, serializer_of
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Field:
     """One named value of a pack or of a parameter node."""
 
     basename: str
-    serializer: Serializer
+    serializer: ValidatedSerializer
     default: Default
     unalteredType: Any  # noqa: N815 - Slicer's name
 
@@ -27,7 +28,7 @@ def fields_of(class_: type) -> dict[str, Field]:
     fields = {}
     for name, annotated in typing.get_type_hints(class_, include_extras=True).items():
         try:
-            serializer, default, _ = serializer_of(annotated)
+            serializer, default = serializer_of(annotated)
         except TypeError as error:
             raise TypeError(f"Unable to create serializer for {class_} member {name}") from error
         if name in class_.__dict__:
@@ -36,11 +37,11 @@ def fields_of(class_: type) -> dict[str, Field]:
     return fields
 
 
-def isParameterPack(value: Any) -> bool:  # noqa: N802
+def isParameterPack(value: Any) -> bool:
     return bool(getattr(value, "_is_parameterPack", False))
 
 
-def nestedParameterNames(pack: Any) -> list[str]:  # noqa: N802
+def nestedParameterNames(pack: Any) -> list[str]:
     """Dotted names of all values, those of packs in the pack included."""
     pack = pack if isParameterPack(pack) else unannotatedType(pack)
     names = []
@@ -50,7 +51,7 @@ def nestedParameterNames(pack: Any) -> list[str]:  # noqa: N802
     return names
 
 
-def parameterPack(class_: type | None = None) -> Any:  # noqa: N802
+def parameterPack(class_: type | None = None) -> Any:
     """Class decorator, with or without parentheses."""
     return _make_pack if class_ is None else _make_pack(class_)
 
@@ -169,40 +170,51 @@ class _OfPack(Validator):
             raise ValueError(f"Value must be of type {self.kind}, is {value!r}")
 
 
-class PackSerializer(Serializer):
+@parameterNodeSerializer
+class ParameterPackSerializer(Serializer):
     """Each value of the pack under `<name>.<value>`; read as a pack that writes itself back."""
 
-    def __init__(self, kind: Any) -> None:
-        self.kind, self.validators = kind, (NotNone(), _OfPack(kind))
-        self.cached = all(field.serializer.cached for field in kind.allParameters.values())
+    def __init__(self, type_: Any) -> None:
+        self.type = type_
+
+    @staticmethod
+    def canSerialize(type_: Any) -> bool:
+        return isParameterPack(type_)
+
+    @staticmethod
+    def create(type_: Any) -> Serializer | None:
+        return ValidatedSerializer(ParameterPackSerializer(type_), [NotNone(), _OfPack(type_)])
 
     @property
     def fields(self) -> dict[str, Field]:
-        return typing.cast(dict[str, Field], self.kind.allParameters)
+        return typing.cast(dict[str, Field], self.type.allParameters)
 
     def default(self) -> Any:
-        return self.kind()
+        return self.type()
 
-    def is_in(self, node: Any, name: str) -> bool:
+    def isIn(self, parameterNode: Any, name: str) -> bool:
         first = next(iter(self.fields.values()))
-        return first.serializer.is_in(node, f"{name}.{first.basename}")
+        return first.serializer.isIn(parameterNode, f"{name}.{first.basename}")
 
-    def read(self, node: Any, name: str) -> Any:
-        pack = self.kind.__new__(self.kind)
+    def read(self, parameterNode: Any, name: str) -> Any:
+        pack = self.type.__new__(self.type)
         values = _values(pack)
         for field in self.fields.values():
-            values[field.basename] = field.serializer.read(node, f"{name}.{field.basename}")
-        pack.__dict__["_save"] = lambda: self.put(node, name, pack)
+            values[field.basename] = field.serializer.read(parameterNode, f"{name}.{field.basename}")
+        pack.__dict__["_save"] = lambda: self.write(parameterNode, name, pack)
         return pack
 
-    def put(self, node: Any, name: str, value: Any) -> None:
-        with slicer.util.NodeModify(node):
+    def write(self, parameterNode: Any, name: str, value: Any) -> None:
+        with slicer.util.NodeModify(parameterNode):
             for field in self.fields.values():
-                field.serializer.write(node, f"{name}.{field.basename}", _values(value)[field.basename])
+                field.serializer.write(parameterNode, f"{name}.{field.basename}", _values(value)[field.basename])
 
-    def remove(self, node: Any, name: str) -> None:
+    def remove(self, parameterNode: Any, name: str) -> None:
         for field in self.fields.values():
-            field.serializer.remove(node, f"{name}.{field.basename}")
+            field.serializer.remove(parameterNode, f"{name}.{field.basename}")
+
+    def supportsCaching(self) -> bool:
+        return all(field.serializer.supportsCaching() for field in self.fields.values())
 
 
 @parameterPack
@@ -231,7 +243,7 @@ class FloatRange:
     def maximum(self, value: float) -> None:
         self.setRange(self._minimum, value)
 
-    def setRange(self, minimum: float, maximum: float) -> None:  # noqa: N802
+    def setRange(self, minimum: float, maximum: float) -> None:
         if not minimum <= maximum:
             raise ValueError(f"FloatRange must have minimum <= maximum: {minimum} <= {maximum}")
         self._minimum, self._maximum = minimum, maximum

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .annotations import Choice, Decimals, Maximum, Minimum, RangeBounds, SingleStep, WithinRange
+from .field_types import findFirstAnnotation, getNodeTypes, isNodeOrUnionOfNodes, splitAnnotations, unannotatedType
 from .packs import FloatRange, isParameterPack, nestedParameterNames
 from .serializers import PATHS
-from .types import findFirstAnnotation, getNodeTypes, isNodeOrUnionOfNodes, splitAnnotations, unannotatedType
 
 SlicerPackParameterNamePropertyName = "SlicerPackParameterName"
 

@@ -6,8 +6,8 @@ from typing import Any
 import slicer
 import vtk
 
+from .field_types import split_name
 from .packs import Field, data_type, fields_of
-from .types import split_name
 
 SlicerParameterNamePropertyName = "SlicerParameterName"
 """Dynamic property of a widget that names the field it shows."""
@@ -57,9 +57,9 @@ class _Stored:
 
     def __init__(self, field: Field, node: Any, prefix: str) -> None:
         self.field, self.node, self.name = field, node, prefix + field.basename
-        if not field.serializer.is_in(node, self.name):
+        if not field.serializer.isIn(node, self.name):
             field.serializer.write(node, self.name, field.default.value)
-        self.cached = field.serializer.cached
+        self.cached = field.serializer.supportsCaching()
         self._writing = False
         if self.cached:
             self._value = self._read()
@@ -70,7 +70,7 @@ class _Stored:
 
     def _read(self) -> Any:
         # a closed scene takes the parameters out of a singleton node: the default comes back
-        if not self.field.serializer.is_in(self.node, self.name):
+        if not self.field.serializer.isIn(self.node, self.name):
             self.field.serializer.write(self.node, self.name, self.field.default.value)
         return self.field.serializer.read(self.node, self.name)
 

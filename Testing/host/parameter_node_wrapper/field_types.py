@@ -1,6 +1,5 @@
 """Questions about a field's type: its annotations, and whether it is a node."""
 
-import types
 import typing
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -36,10 +35,6 @@ def members_of_union(kind: Any) -> tuple[Any, ...]:
     `A | B` is no Union to Slicer's package before Python 3.14: it refuses it, and so does this one.
     """
     return typing.get_args(kind) if typing.get_origin(kind) is typing.Union else ()
-
-
-def is_new_union(kind: Any) -> bool:
-    return isinstance(kind, types.UnionType)
 
 
 def is_node(kind: Any) -> bool:
