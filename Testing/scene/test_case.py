@@ -71,12 +71,12 @@ def test_everything_is_there_after_save_and_reload(scene: Any, tmp_path: Path, k
     runs, reading, rows, expected = (
         case.runs,
         case.reading,
-        [column(case, name) for name in ("status", "note", "area_px")],
+        [column(case, name) for name in ("status", "reader_note", "area_px")],
         case.labels(),
     )
     again = drafted.opened_again(tmp_path)
     assert again.reading == reading and again.runs == runs
-    assert [column(again, name) for name in ("status", "note", "area_px")] == rows
+    assert [column(again, name) for name in ("status", "reader_note", "area_px")] == rows
     assert np.array_equal(again.labels(), expected)
     assert np.array_equal(again.drafts()[0][1], labels)
     assert again.segmentation.origin(1, 0) == "semiautomatic"
@@ -93,7 +93,7 @@ def test_terms_changed_and_put_back(scene: Any) -> None:
     case.set_term(1, "shape", "oval")
     assert case.lesions[0].changed == {"shape"}
     assert column(case, "shape")[0] == "Oval" and column(case, "shape_ai")[0] == "Irregular"
-    assert column(case, "changed")[0] == "shape" and column(case, "status")[0] == "changed"
+    assert column(case, "changed_terms")[0] == "shape" and column(case, "status")[0] == "changed"
     case.set_term(1, "shape", "irregular")
     assert case.reading == before
     case.set_term(1, "shape", "oval")
@@ -286,12 +286,15 @@ def test_two_views_are_tied_across_cases(scene: Any, tmp_path: Path) -> None:
     assert first.reading.lesions[0].tied_to == uids[1][0] and second.reading.lesions[0].tied_to == uids[0][0]
     assert second.reading.decision == "open", "the decision did not cover the tie"
     assert first.lesions[0].joint is not None and second.lesions[0].joint is not None
+    assert column(first, "joint_category")[0] == column(second, "joint_category")[0] != ""
+    assert float(column(first, "joint_probability")[0]) > 0
     second.set_note(1, "both cases write")
     first.tie(2, uids[1][0])
     assert [one.tied_to for one in first.reading.lesions] == [None, uids[1][0]]
     assert second.reading.lesions[0].tied_to == uids[0][1] and second.reading.lesions[0].note == "both cases write"
     second.remove_lesion(1)
     assert not any(one.tied_to for case in (first, second) for one in case.reading.lesions)
+    assert set(column(first, "joint_category") + column(second, "joint_category")) == {""}
     for uid, match in [(uids[1][0], "removed"), (uids[0][0], "itself"), ("1.2", "not in this scene")]:
         with pytest.raises(InputError, match=match):
             first.tie(1, uid)
@@ -346,7 +349,7 @@ def test_deleted_outputs_are_made_again(scene: Any, kind: str) -> None:
     expected, reading = case.labels(), case.reading
     scene.RemoveNode(case.table)
     case.set_note(1, "a")
-    assert column(case, "note")[0] == "a"
+    assert column(case, "reader_note")[0] == "a"
     for node in (case.segmentation.node, case.segmentation.sequence):
         if node is not None:
             scene.RemoveNode(node)
@@ -496,6 +499,19 @@ def test_two_open_cases_of_one_source_see_the_same(scene: Any) -> None:
     assert one.reading == other.reading and one.record.lesion(1).note == "from one"
     other.set_mask(0, 1, drafted.box(3, 3), "click")
     assert np.array_equal(one.labels(), other.labels()) and one.reading == other.reading
+
+
+def test_two_views_of_a_new_case_make_one_record_and_one_segmentation(scene: Any) -> None:
+    source = cases.cine()
+    one, other = open_case(scene, source.volume), open_case(scene, source.volume)
+    labels = drafted.two_boxes(4)
+    drafted.run(one, labels)
+    other.set_note(1, "from the other")
+    assert np.array_equal(other.labels(), labels) and other.segmentation.node is one.segmentation.node
+    other.set_mask(0, 1, drafted.box(3, 3), "click")
+    assert one.reading == other.reading and np.array_equal(one.labels(), other.labels())
+    for name, count in [("Text", 1), ("Table", 1), ("Segmentation", 1)]:
+        assert scene.GetNumberOfNodesByClass(f"vtkMRML{name}Node") == count
 
 
 def test_bad_input(scene: Any) -> None:

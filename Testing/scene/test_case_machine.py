@@ -244,12 +244,15 @@ class CaseMachine(RuleBasedStateMachine):
         last = data.draw(st.integers(first + 1, self.count))
         self.run_over(first, last, drafted.two_boxes(last - first, shift))
 
-    @rule()
-    def delete_outputs(self) -> None:
+    @rule(which=st.sampled_from([("node",), ("sequence",), ("node", "sequence")]))
+    def delete_outputs(self, which: tuple[str, ...]) -> None:
         scene = cases.slicer.mrmlScene
         scene.RemoveNode(self.case.table)
         segmentation = self.case.segmentation
-        for node in (segmentation.node, segmentation.sequence):
+        nodes = [getattr(segmentation, name) for name in which]
+        if not any(nodes):
+            return
+        for node in nodes:
             if node is not None:
                 scene.RemoveNode(node)
         self.done.clear()

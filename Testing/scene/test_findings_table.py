@@ -1,11 +1,13 @@
 """The findings as a table node that others can plot and that a file holds as it is."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from BreastUSAssistLib.birads.analysis import Analysis
+from BreastUSAssistLib.birads.lesion import Length, SliceExtent, VolumeAxes
 from BreastUSAssistLib.birads.lexicon import load_lexicon
 from BreastUSAssistLib.birads.reading_view import EffectiveLesion, effective_lesions, first_reading
 from dicom import drafts
@@ -59,6 +61,27 @@ def test_no_millimetres_without_spacing(scene: Any) -> None:
     for name, values in found.items():
         if "_mm" in name:
             assert np.isnan(values).all(), name
+
+
+def test_three_axes_of_a_volume(scene: Any) -> None:
+    axes = VolumeAxes(
+        axis_frame=2,
+        longest_axis=Length(px=40, mm=4.4),
+        perpendicular_axis=Length(px=20),
+        across_slices=SliceExtent(slices=3, mm=4.5),
+        voxels=900,
+        volume_ml=0.0123,
+    )
+    first, second = lesions()
+    assert first.current is not None
+    with_axes = replace(first, current=first.current.model_copy(update={"volume_axes": axes}))
+    found = content(new_table((with_axes, second)))
+    assert [found[name][0] for name in ("volume_longest_axis_mm", "volume_slices_mm", "volume_ml")] == [
+        4.4,
+        4.5,
+        0.0123,
+    ]
+    assert np.isnan([found["volume_perpendicular_axis_mm"][0], found["volume_ml"][1], found["volume_ml_ai"][0]]).all()
 
 
 def test_one_event_an_update(scene: Any) -> None:

@@ -1,5 +1,6 @@
 """A further run over a case: what the reader worked on stays, the rest is drafted anew."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -212,6 +213,26 @@ def test_work_during_the_steps_is_kept(scene: Any) -> None:
     assert np.array_equal(case.mask(3, 3), after) and np.array_equal(case.mask(0, 3), after)
     assert np.array_equal(case.mask(1, 3), second[1] == 2) and not case.record.lesion(2).present
     drafted.assert_scene_shows_record(case)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_scene_that_is_saved_in_the_middle_is_whole(scene: Any, tmp_path: Path, kind: str) -> None:
+    case, labels = drafted.drafted_case(cases.source_of_kind(kind))
+    second = np.zeros_like(labels)
+    second[:, 0:3, 24:30], second[:, 17:20, 0:6] = 1, 2
+    run = case.apply_run(drafted.analysis_of(second, kind), second)
+    for _step in range(len(labels) + 1):
+        next(run)
+    while case.reading.lesions[0].run == 0:
+        next(run)
+    case.set_note(1, "before the last frame was drawn")
+    again = drafted.opened_again(tmp_path)
+    assert np.array_equal(again.labels(), second)
+    assert not any(one.edited_frames for one in again.reading.lesions)
+    drafted.assert_scene_shows_record(again)
+    assert again.record.being_drawn == ()
+    run.close()
+    drafted.assert_scene_shows_record(again)
 
 
 def test_a_scene_that_closes_in_the_middle_ends_the_run(scene: Any) -> None:

@@ -255,6 +255,7 @@ class Case(CaseReading):
         if found is None or self._applying:
             return
         self.history.settle()
+        self._outlines.finish()
         there = set(found.numbers())
         listed = {one.number: one for one in self.reading.lesions}
         gone = tuple(number for number, one in listed.items() if one.present and number not in there)

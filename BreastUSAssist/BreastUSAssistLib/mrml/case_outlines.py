@@ -31,15 +31,16 @@ class CaseOutlines:
         self._segmentation: CaseSegmentation | None = None
         self._history: EditHistory | None = None
         self.closed = False
-        found = CaseSegmentation.find(scene, source)
-        if found is not None:
-            self._take(found)
 
     @property
     def found(self) -> CaseSegmentation | None:
-        """The segmentation while it is in the scene; it is not made here."""
+        """The segmentation while it is in the scene, also one that another view of the case made; not made here."""
         if self._segmentation is not None and not self._segmentation.in_scene:
             self.forget()
+        if self._segmentation is None and not self.closed:
+            found = CaseSegmentation.find(self._scene, self._source)
+            if found is not None:
+                self._take(found)
         return self._segmentation
 
     @property
@@ -172,6 +173,17 @@ class CaseOutlines:
         # A volume has one segment a lesion for all its slices, a cine one a frame.
         edited = lesion.edited_frames if self._source.kind == "volume" else {frame + 1} & set(lesion.edited_frames)
         return "semiautomatic" if edited else "automatic"
+
+    def finish(self) -> None:
+        """Draw the rest of a run whose scene was saved before all its frames were drawn."""
+        waiting = self._record.being_drawn
+        if waiting:
+            there = set(self.segmentation.numbers())
+            listed = [one for one in self._record.reading.lesions if one.present and one.number in waiting]
+            self.add(one for one in listed if one.number not in there)
+            for _step in self.writing([one.number for one in listed]):
+                pass
+            self._record.set_being_drawn(())
 
     def strangers(self) -> Iterable[tuple[int, int]]:
         """Lesions and frames (from 0) in which the segmentation is not what the record knows, compared now."""

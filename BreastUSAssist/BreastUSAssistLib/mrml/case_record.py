@@ -6,7 +6,7 @@ segmentation node costs nothing.
 
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CASE = "BreastUSAssist.Case"
 """Attribute of a record's node; its value is the version of the text."""
+WRITING = "BreastUSAssist.Writing"
+"""Attribute of a record's node: numbers of the lesions that the segmentation does not show in all frames yet."""
 SOURCE = "BreastUSAssist.Source"
 SEGMENTATION = "BreastUSAssist.Segmentation"
 SEGMENTATION_SEQUENCE = "BreastUSAssist.SegmentationSequence"
@@ -245,6 +247,17 @@ class CaseRecord:
         drafted = {one - 1 for one in draft.frames} if draft is not None else set()
         return tuple(sorted(drafted | {frame for one, frame in self._masks if one == number}))
 
+    @property
+    def being_drawn(self) -> tuple[int, ...]:
+        """Numbers of the lesions that the segmentation does not show in all frames yet, for a scene saved just then."""
+        text = self.node.GetAttribute(WRITING) if self._has_node() else None
+        return tuple(int(part) for part in (text or "").split() if part.isdecimal())
+
+    def set_being_drawn(self, numbers: Iterable[int]) -> None:
+        """Say which lesions are being drawn; none when all is done."""
+        if self._has_node():
+            self.node.SetAttribute(WRITING, " ".join(map(str, numbers)) or None)
+
     def link(self, role: str, node: Any) -> None:
         """Refer to a node that belongs to the case; None ends it."""
         if self.node is None:
@@ -290,6 +303,8 @@ class CaseRecord:
 
     def _follow(self) -> None:
         """Read the node's text again where someone else has changed it: another view of this case, or a tie."""
+        if self.node is None and self.source is not None:
+            self.node = next((node for node in record_nodes(self.scene) if _is_of(node, self.source)), None)
         if not self._has_node() or self.node.GetMTime() == self._seen:
             return
         from ..service.case_content import read_case

@@ -57,8 +57,8 @@ def applying(
     shared, packed, steps = SharedPixels(), [], 2 * len(labels)
     for offset, frame in enumerate(labels):
         packed.append(pack_labels(frame))
-        numbers = [one.number for one in record.reading.lesions]
-        shared.add_frame(frame, numbers, partial(_mask, record, first_frame - 1 + offset))
+        listed = [one.number for one in record.reading.lesions]
+        shared.add_frame(frame, listed, partial(_mask, record, first_frame - 1 + offset))
         yield offset + 1, steps
     for _step in outlines.making():
         yield len(labels), steps
@@ -76,14 +76,16 @@ def applying(
     changed = reading.model_copy(update={"lesions": tuple(sorted([*kept, *joining], key=lambda one: one.number))})
     if joining or retired:
         changed = changed.model_copy(update={"decision": "open", "reason": "", "decided": None})
+    numbers = [one.number for one in joining]
     record.add_run(analysis, packed, first_frame, changed)
+    record.set_being_drawn(numbers)
     outlines.remove(retired)
     if retired and outlines.found is not None:
         # A later lesion may get the number of one that is gone, and must not get its outlines back.
         outlines.history.clear()
     outlines.add(joining)
     after_change()
-    writing = outlines.writing([one.number for one in joining])
+    writing = outlines.writing(numbers)
     try:
         for done, count in writing:
             yield len(labels) + round(done / count * len(labels)), steps
@@ -92,8 +94,8 @@ def applying(
         if not outlines.closed:
             for _step in writing:
                 pass
-    added = tuple(one.number for one in joining)
-    return RunApplied(run, added, len(kept), len(merge.left_out), len(retired))
+            record.set_being_drawn(())
+    return RunApplied(run, tuple(numbers), len(kept), len(merge.left_out), len(retired))
 
 
 def _mask(record: CaseRecord, frame: int, number: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import vtk
 
 if TYPE_CHECKING:
-    from ..birads.lesion import Lesion
+    from ..birads.lesion import Lesion, VolumeAxes
     from ..birads.reading_view import EffectiveLesion
 
 NOTICE = "Research use only"
@@ -26,6 +26,16 @@ ATTRIBUTES = (
     "elasticity",
 )
 LENGTHS = ("longest_axis", "perpendicular_axis", "antero_posterior", "transverse", "depth")
+VOLUME = (
+    "volume_longest_axis_px",
+    "volume_longest_axis_mm",
+    "volume_perpendicular_axis_px",
+    "volume_perpendicular_axis_mm",
+    "volume_slices",
+    "volume_slices_mm",
+    "volume_ml",
+)
+"""Of a lesion in a 3D volume: three axes at right angles, and its volume."""
 AI = "_ai"
 """End of the names of the columns that hold the AI's draft, which the reader never changes."""
 _NAN = float("nan")
@@ -51,13 +61,18 @@ def findings_row(lesion: "EffectiveLesion") -> dict[str, str | float | int]:
     row: dict[str, str | float | int] = {
         "lesion": lesion.number,
         "status": _status(lesion),
-        "changed": " ".join(sorted(lesion.changed)),
-        "category_reader": lesion.category or "",
-        "note": lesion.note,
+        "changed_terms": " ".join(sorted(lesion.changed)),
+        "reader_category": lesion.category or "",
+        "reader_note": lesion.note,
         "tied_to": lesion.tied_to or "",
         "tracking_uid": lesion.tracking_uid,
         "notice": NOTICE,
     }
+    if lesion.joint is not None:
+        joint = lesion.joint.assessment
+        row["joint_category"] = joint.category or ""
+        if joint.probability_malignant is not None:
+            row["joint_probability"] = joint.probability_malignant
     if lesion.current is not None:
         row.update(_described(lesion.current, ""))
         row["frames"] = frame_words(lesion.current.frames)
@@ -105,8 +120,22 @@ def _described(lesion: "Lesion", end: str) -> dict[str, str | float | int]:
     for name in LENGTHS:
         length = getattr(measured, name)
         found[f"{name}_px"], found[f"{name}_mm"] = length.px, length.mm
+    if lesion.volume_axes is not None:
+        found.update(_in_three_axes(lesion.volume_axes))
     found.update({one.attribute: one.label for one in lesion.descriptors if one.attribute in ATTRIBUTES})
     return {name + end: value for name, value in found.items() if value is not None}
+
+
+def _in_three_axes(axes: "VolumeAxes") -> dict[str, float | None]:
+    return {
+        "volume_longest_axis_px": axes.longest_axis.px,
+        "volume_longest_axis_mm": axes.longest_axis.mm,
+        "volume_perpendicular_axis_px": axes.perpendicular_axis.px,
+        "volume_perpendicular_axis_mm": axes.perpendicular_axis.mm,
+        "volume_slices": axes.across_slices.slices,
+        "volume_slices_mm": axes.across_slices.mm,
+        "volume_ml": axes.volume_ml,
+    }
 
 
 def _columns() -> dict[str, type]:
@@ -121,17 +150,19 @@ def _columns() -> dict[str, type]:
         "area_px": float,
         "area_mm2": float,
         "depth_to_width": float,
+        **dict.fromkeys(VOLUME, float),
     }
-    columns: dict[str, type] = {"lesion": int, "status": str, "changed": str, "category_reader": str}
+    columns: dict[str, type] = {"lesion": int, "status": str, "changed_terms": str, "reader_category": str}
     for name, kind in described.items():
         columns[name] = columns[name + AI] = kind
     columns.update({"key_frame": float, "frames": str, "frame_count": float, "outline_origin": str})
-    return {**columns, "tied_to": str, "note": str, "tracking_uid": str, "notice": str}
+    columns.update({"tied_to": str, "joint_category": str, "joint_probability": float})
+    return {**columns, "reader_note": str, "tracking_uid": str, "notice": str}
 
 
 COLUMNS = _columns()
 _SIGNS = str.maketrans({'"': "'", "#": "\N{FULLWIDTH NUMBER SIGN}"})
-_UNITS = {"_mm2": "mm2", "_mm": "mm", "_px": "px"}
+_UNITS = {"_mm2": "mm2", "_mm": "mm", "_ml": "ml", "_px": "px"}
 
 
 def _column(name: str, kind: type, values: Sequence[str | float | int | None]) -> Any:
