@@ -15,12 +15,14 @@ import numpy as np
 import psutil
 import pytest
 from BreastUSAssistLib import __version__
+from BreastUSAssistLib.birads.reading import Reading
+from BreastUSAssistLib.labels.store import LabelStore
 from BreastUSAssistLib.service import worker_client
 from BreastUSAssistLib.service.worker_client import CANCEL_SECONDS, WorkerClient, worker_command
 from BreastUSAssistLib.service.worker_ending import ending_sentence
 from BreastUSAssistLib.service.worker_protocol import PROTOCOL, WorkerEvent, take_array, write_array
 from BreastUSAssistLib.ultrasound.phantom import render, standard_cases
-from worker_child import ask, handed, new_client, poll_until, refusal
+from worker_child import answer, ask, handed, new_client, poll_until, refusal
 
 LIBRARY = Path(__file__).resolve().parents[2] / "BreastUSAssist"
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals that stop and kill a process are POSIX")
@@ -217,6 +219,33 @@ def test_files_of_a_request_go_when_it_is_answered(shared: WorkerClient, frames:
     left = sorted(path.name.split("-")[0] for path in shared.exchange().iterdir())
     kept = [name for name in left if name not in ("open", "mask")]
     assert kept == ["analysis", "probability"], "of the latest alone, no frames"
+
+
+@POSIX
+def test_a_label_on_its_way_is_kept_when_the_application_closes(
+    tmp_path: Path, frames: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = new_client()
+    folder, store = client.exchange(), tmp_path / "store"
+    reading = Reading(case="case", reader="R", decision="rejected", decided="2026-01-01T00:00:00Z")
+
+    def request(reason: str) -> dict[str, Any]:
+        return {
+            "clip": handed(client, frames[:1]),
+            "reading": reading.model_copy(update={"reason": reason}).model_dump_json(),
+            "runs": [],
+            "labels": str(write_array(folder, "result", np.zeros(frames[:1].shape, np.uint8))),
+            "store": str(store),
+            "encrypted": False,
+        }
+
+    kept = answer(client, "keep_label", request("blurred"))
+    client.request("keep_label", request("dark"), lambda event: None)
+    monkeypatch.setattr(worker_client, "SAVE_SECONDS", 60)
+    client.close()
+    assert not folder.exists()
+    with LabelStore.open(store) as opened:
+        assert len(opened.history(kept["case"])) == 2
 
 
 def test_one_handler_that_fails_costs_the_others_nothing(shared: WorkerClient, frames: np.ndarray) -> None:

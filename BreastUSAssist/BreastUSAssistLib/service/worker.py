@@ -19,6 +19,7 @@ from typing import BinaryIO
 from ..errors import BreastUSAssistError
 from .worker_protocol import (
     EXCHANGE_PREFIX,
+    LASTING,
     Call,
     ProtocolError,
     WorkerEvent,
@@ -31,7 +32,7 @@ from .worker_requests import SHORT, Worksite, perform
 
 NICENESS = 5
 """Of the child on POSIX: the application's window goes first."""
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 5.0
 """Time to come to the next stop once the application is gone."""
 
 _PACKAGES = {
@@ -66,6 +67,9 @@ class Worker:
         while True:
             self._receive(block=not self._waiting)
             if self._ended:
+                # A label that was handed over is kept; an export stops at once and leaves nothing half-written.
+                for call in [call for call in self._waiting if call.do in LASTING]:
+                    self._answer(call)
                 return
             if self._waiting:
                 self._answer(self._waiting.popleft())

@@ -12,7 +12,7 @@ import tempfile
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from .worker_ending import ending_sentence
 from .worker_protocol import (
     EXCHANGE_PREFIX,
     LARGEST_MESSAGE,
+    LASTING,
     MOST_NOISE,
     Call,
     ProtocolError,
@@ -37,6 +38,8 @@ CANCEL_SECONDS = 3.0
 """A child that has not stopped this long after it was asked to is ended."""
 CLOSE_SECONDS = 0.5
 """How long `close` waits for a child to end by itself."""
+SAVE_SECONDS = 5.0
+"""How long it waits at most for a child that is writing what a reader wants to keep."""
 _PIECE = 65536
 _MOST_READ = 4 * 2**20
 """Bytes read in one poll: the rest waits for the next, so that the event loop goes on."""
@@ -104,8 +107,8 @@ class WorkerClient:
         self._dying: list[subprocess.Popen[bytes]] = []
         self._leftover: set[Path] = set()
         """Files of requests that were answered, to be removed."""
-        self._latest: list[Path] = []
-        """Files of the latest analysis, kept until the next one is asked for."""
+        self._latest: dict[str, list[Path]] = {}
+        """Files of the latest result of each kind of request, kept until there is a newer one."""
 
     @property
     def busy(self) -> bool:
@@ -136,13 +139,13 @@ class WorkerClient:
 
         Nothing is raised: what cannot be asked (a second "analyze" while one runs, a child that does not start) is
         answered with an "error". Files in the exchange folder that `arguments` name are removed once the request is
-        answered; those of an "analyze" result stay until the next one is asked for, unless `take_array` took them.
+        answered; those of a result stay until the next result of that kind, unless `take_array` took them.
         """
         self._last_id += 1
         pending = _Pending(Call(self._last_id, do, arguments), on_event)
         try:
-            if do == "analyze":
-                self._make_way()
+            if do == "analyze" and any(pending.call.do == do for pending in self._pending.values()):
+                raise UsageError("An analysis is already running; wait for it, or cancel it first.")
             line = call_line(pending.call)
             child = self._child or self._start()
         except BreastUSAssistError as error:
@@ -154,13 +157,6 @@ class WorkerClient:
             self._pending[pending.call.id] = pending
             self._write(child)
         return pending.call.id
-
-    def _make_way(self) -> None:
-        """For a new analysis: none may be running, and the files of the one before go."""
-        if any(pending.call.do == "analyze" for pending in self._pending.values()):
-            raise UsageError("An analysis is already running; wait for it, or cancel it first.")
-        self._leftover.update(self._latest)
-        self._latest.clear()
 
     def _refuse(self, pending: _Pending, sentence: str) -> None:
         self._leftover.update(self._files_in(pending.call.arguments))
@@ -191,10 +187,10 @@ class WorkerClient:
                 self._fail(ending_sentence(child.process.returncode, bytes(child.stderr)))
         self._end_if_overdue()
         self._dying = [process for process in self._dying if process.poll() is None]
-        self._remove_leftover()
         while self._events:
             on_event, event = self._events.popleft()
             on_event(event)
+        self._remove_leftover()
 
     def restart(self) -> None:
         """End the child, so that the next request starts one that sees packages installed meanwhile.
@@ -205,10 +201,14 @@ class WorkerClient:
             self._fail("The analysis program was started anew; try again.")
 
     def close(self) -> None:
-        """End the child and remove the exchange folder; waiting requests get no answer. Takes half a second at most."""
+        """End the child and remove the exchange folder; waiting requests get no answer.
+
+        Takes half a second at most, or SAVE_SECONDS where an export or a label is on its way to the disk.
+        """
+        saving = any(pending.call.do in LASTING for pending in self._pending.values())
         self._pending.clear()
         self._events.clear()
-        self._drop_child(CLOSE_SECONDS)
+        self._drop_child(SAVE_SECONDS if saving else CLOSE_SECONDS)
         for process in self._dying:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(CLOSE_SECONDS)
@@ -293,11 +293,11 @@ class WorkerClient:
                 self._events.append((pending.on_event, event))
             return
         self._forget(pending)
-        if pending.call.do == "analyze":
-            self._latest = self._files_in(event.result)
+        if event.result:
+            self._leftover.update(self._latest.get(pending.call.do, ()))
+            self._latest[pending.call.do] = self._files_in(event.result)
         if pending.cancelled_at is not None:
             # Finished in the same moment: who cancelled is told what he asked for.
-            self._leftover.update(self._files_in(event.result))
             event = WorkerEvent("cancelled", event.request)
         self._events.append((pending.on_event, event))
         if event.result.get("missing") and not self._pending:
@@ -346,9 +346,8 @@ class WorkerClient:
 
     def _files_in(self, content: Mapping[str, Any]) -> list[Path]:
         """Paths in the exchange folder that a request or a result names."""
-        values = [*content.values(), *(content["clip"].values() if isinstance(content.get("clip"), Mapping) else ())]
         folder = str(self._exchange) + os.sep
-        return [Path(value) for value in values if isinstance(value, str) and value.startswith(folder)]
+        return [Path(text) for text in _texts(content) if text.startswith(folder)]
 
     def _remove_leftover(self) -> None:
         """Windows keeps a file while the child still has it open, so what cannot be removed now is tried again."""
@@ -376,6 +375,18 @@ class WorkerClient:
 def worker_command(python: str) -> list[str]:
     """Command of the child for a Python interpreter: PythonSlicer in Slicer, sys.executable elsewhere."""
     return [python, "-m", "BreastUSAssistLib", "worker"]
+
+
+def _texts(content: Any) -> Iterator[str]:
+    """Every text in JSON content."""
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, Mapping):
+        for value in content.values():
+            yield from _texts(value)
+    elif isinstance(content, (list, tuple)) and not (content and isinstance(content[0], (int, float))):
+        for value in content:
+            yield from _texts(value)
 
 
 def _pipes(process: "subprocess.Popen[bytes]") -> tuple[IO[bytes], ...]:

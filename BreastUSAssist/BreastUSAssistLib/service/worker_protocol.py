@@ -33,6 +33,8 @@ EventKind = Literal["progress", "done", "error", "cancelled"]
 EVENT_KINDS: tuple[EventKind, ...] = ("progress", "done", "error", "cancelled")
 Request = Literal["analyze", "open_frame", "refine", "describe", "export", "keep_label"]
 REQUESTS: tuple[Request, ...] = ("analyze", "open_frame", "refine", "describe", "export", "keep_label")
+LASTING = frozenset({"export", "keep_label"})
+"""Requests whose outcome outlives both processes: the application waits for them when it closes."""
 
 
 class ProtocolError(BreastUSAssistError):
