@@ -247,6 +247,18 @@ def test_a_changed_bit_in_the_log_of_a_killed_program_is_named(folder):
         assert len(store.list()) == 12
 
 
+def test_a_damaged_latest_version_is_in_nobodys_way(folder):
+    with LabelStore.open(folder, secret=KEY) as store:
+        case = store.case_of(label(1).image)
+    changed(folder, "UPDATE trail SET text = zeroblob(99) WHERE id = (SELECT latest FROM cases WHERE id = 2)")
+    with LabelStore.open(folder, secret=KEY) as store:
+        with pytest.raises(InputError, match=f"{case}/2 is damaged"):
+            store.get(case)
+        assert store.put(label(1, edit=30)).version == 3
+        assert store.restore(case, 1).version == 4 and store.get(case).restored_from == 1
+    assert verify_store(folder, secret=KEY).damaged_records == (f"{case}/2",)
+
+
 def test_a_reading_that_was_put_into_the_wrong_place_is_named(folder):
     changed(folder, "UPDATE trail SET text = (SELECT text FROM trail WHERE id = 5) WHERE id = 6")
     (folder / "index.seal").unlink()

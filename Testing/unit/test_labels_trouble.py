@@ -81,6 +81,30 @@ def test_a_full_disk_is_a_sentence_and_the_next_try_stores(folder):
     assert not verify_store(folder, secret=KEY).damages
 
 
+UNMADE = """
+import resource
+from BreastUSAssistLib.errors import OutputError
+from BreastUSAssistLib.labels.store import LabelStore
+from label_samples import KEY
+for limit in (0, 100, 40_000, 100_000, 190_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        LabelStore.create({folder!r}, secret=KEY).close()
+        print("made within", limit)
+    except OutputError as error:
+        print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+LabelStore.create({folder!r}, secret=KEY).close()
+"""
+
+
+@ON_POSIX
+def test_a_store_that_could_not_be_made_is_not_in_the_way_of_the_next_try(tmp_path):
+    lines = run(UNMADE.format(folder=str(tmp_path / "store"))).splitlines()
+    assert len(lines) == 5 and all("could not be" in line and line.endswith(".") for line in lines)
+    assert not verify_store(tmp_path / "store", secret=KEY).damages
+
+
 READ_ONLY = """
 import os
 from BreastUSAssistLib.errors import OutputError

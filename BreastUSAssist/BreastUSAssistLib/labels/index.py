@@ -83,22 +83,28 @@ class LabelIndex:
             OutputError: there is one already, or the folder cannot be written.
         """
         path = folder / INDEX
+        words = "choose an empty folder that can be written, or free space."
         try:
             path.open("xb").close()
+        except OSError as error:
+            raise OutputError(f"{path} could not be made ({error.strerror}); {words}") from error
+        try:
             connection = sqlite3.connect(path, isolation_level=None)
-            connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
-            connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in STATEMENTS:
-                connection.execute(statement)
-            connection.execute("COMMIT")
-            connection.close()
-        except (OSError, sqlite3.Error) as error:
-            raise OutputError(
-                f"{path} could not be made ({error}); choose an empty folder that is writable."
-            ) from error
+            try:
+                connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
+                connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")
+                connection.execute("BEGIN IMMEDIATE")
+                for statement in STATEMENTS:
+                    connection.execute(statement)
+                connection.execute("COMMIT")
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            for left in folder.glob(f"{INDEX}*"):
+                left.unlink(missing_ok=True)
+            raise OutputError(f"{path} could not be made ({error}); {words}") from error
 
     def close(self) -> None:
         """Close; what was written is in the one file then, unless others have it open."""

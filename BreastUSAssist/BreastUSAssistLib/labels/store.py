@@ -24,7 +24,7 @@ from .new_label import NewLabel, check_fits, store_blobs
 from .pixel_content import frame_from_bytes
 from .record import ImageIdentity, LabelRecord, RecordKind, record_name
 from .record_text import record_to_text
-from .seal import seal_index
+from .seal import SEAL, seal_index
 from .shared_folders import network_file_system
 from .store_header import StoreHeader, new_id, new_salt, read_header, write_header
 from .stored_record import check_case_name, frame_addresses, record_of
@@ -88,7 +88,7 @@ class LabelStore:
         folder = Path(folder)
         store_id, salt = new_id(), new_salt()
         try:
-            if folder.is_dir() and any(folder.iterdir()):
+            if any(path.is_file() for path in folder.rglob("*")):
                 raise UsageError(f"{folder} is not empty; name a new or empty folder for the labels.")
             key = StoreKey((secret or new_secret(store_id)) if encrypted else None, salt)
             folder.mkdir(parents=True, exist_ok=True)
@@ -105,9 +105,19 @@ class LabelStore:
             salt=salt.hex(),
             key_check=key.check,
         ).sealed()
-        store = cls(folder, key, header, _opened_index(folder, read_only=False), clock)
-        store._append_event(Event.CREATED, header.text().encode())
-        write_header(folder, header)
+        try:
+            store = cls(folder, key, header, _opened_index(folder, read_only=False), clock)
+            try:
+                store._append_event(Event.CREATED, header.text().encode())
+                write_header(folder, header)
+            except BaseException:
+                store.close()
+                raise
+        except BaseException:
+            # Nobody has been told of this store yet; what is left of it would be in the way of the next try.
+            for path in (*folder.glob(f"{INDEX}*"), folder / SEAL):
+                path.unlink(missing_ok=True)
+            raise
         return store
 
     @classmethod
@@ -167,8 +177,8 @@ class LabelStore:
         case = self.case_of(label.image)
         with self._lock:
             self._check_writable()
-            last = self.latest(case)
-            record = store_blobs(label, case, self._blobs, {} if last is None else self._frame_addresses(last))
+            last, frames = self._latest_whole(case)
+            record = store_blobs(label, case, self._blobs, frames)
             patient = None if label.patient is None else self.patient_of(label.patient)
             if patient is None and last is not None:
                 patient = last.patient
@@ -296,17 +306,18 @@ class LabelStore:
         def make(entry_id: int, last: TrailEntry | None) -> NewEntry | None:
             nonlocal stored
             now = self._clock()
-            latest = None if last is None else record_of(last, self._key)
-            made_from = latest.version if parent is None and latest is not None else parent
-            if made_from is not None and (latest is None or not 1 <= made_from <= latest.version):
+            before = 0 if last is None else last.version or 0
+            made_from = parent if parent is not None or last is None else before
+            if made_from is not None and not 1 <= made_from <= before:
                 raise UsageError(f"{record.case} has no version {made_from}; start from one that is there.")
             changes = {
-                "version": 1 if latest is None else latest.version + 1,
+                "version": before + 1,
                 "parent": made_from,
                 "created": _iso(now),
                 "software": f"BreastUSAssist {__version__}",
             }
             stored = LabelRecord.model_validate({**record.model_dump(), **changes})
+            latest = self._whole(last)
             if latest is not None and stored.says_the_same_as(latest):
                 stored = latest
                 return None
@@ -316,6 +327,21 @@ class LabelStore:
 
         self._index.append(record.case, make, self._key)
         return stored
+
+    def _whole(self, entry: TrailEntry | None) -> LabelRecord | None:
+        """Record of an entry; None also where it is damaged: that must not keep a reader from storing the next one."""
+        try:
+            return None if entry is None else record_of(entry, self._key)
+        except InputError:
+            return None
+
+    def _latest_whole(self, case: str) -> tuple[LabelRecord | None, dict[int, str]]:
+        """The latest record of a case and the addresses of its frames, as far as they can be read."""
+        record = self._whole(self._index.latest(case))
+        try:
+            return record, {} if record is None else self._frame_addresses(record)
+        except InputError:
+            return record, {}
 
     def _append_event(self, event: Event, text: bytes) -> None:
         def make(entry_id: int, _: TrailEntry | None) -> NewEntry:
