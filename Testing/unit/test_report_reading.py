@@ -160,7 +160,7 @@ def test_a_case_of_which_nothing_is_left_says_who_took_it_away():
     empty = case_without_run("a", DRAFT.source, LEXICON, DRAFT.created, DRAFT.software)
     own = LesionReading(tracking_uid="own", number=1, tools=("added",))
     text = Page(report_html(empty, [], ReadCase(reading=Reading(case="a", lesions=(own,))))).text
-    assert "Lesion 1 could not be shown, because it has not been measured." in text
+    assert "Not shown, because without an outline or not measured: lesion 1." in text
     text = Page(report_html(empty, [], ReadCase(reading=Reading(case="a")))).text
     assert "No network has looked at this case" in text and "Not checked" in text and "Model none was run" in text
     assert "Nothing found" not in text

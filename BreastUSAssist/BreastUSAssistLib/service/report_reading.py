@@ -85,7 +85,7 @@ def outline_words(own: LesionReading | None, single: bool) -> str | None:
 def nothing_left(analysis: Analysis, read: ReadCase) -> str:
     """Why the reader's result shows no lesion, as HTML; nothing where no lesion was ever drawn."""
     removed = [one.number for one in read.reading.lesions if not one.present]
-    unmeasured = [one.number for one in read.reading.lesions if one.present]
+    left_out = [one.number for one in read.reading.lesions if one.present]
     words = []
     if removed:
         words.append(
@@ -93,12 +93,8 @@ def nothing_left(analysis: Analysis, read: ReadCase) -> str:
             if len(removed) == 1
             else f"The reader says that {_lesions(removed)} are none."
         )
-    if unmeasured:
-        words.append(
-            f"{_lesions(unmeasured).capitalize()} could not be shown, because it has not been measured."
-            if len(unmeasured) == 1
-            else f"{_lesions(unmeasured).capitalize()} could not be shown, because they have not been measured."
-        )
+    if left_out:
+        words.append(f"Not shown, because without an outline or not measured: {_lesions(left_out)}.")
     return f"<p>{' '.join(words)}</p>" if words else ""
 
 
