@@ -73,6 +73,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/record_text.py
   BreastUSAssistLib/labels/seal.py
   BreastUSAssistLib/labels/shared_folders.py
+  BreastUSAssistLib/labels/sqlite.py
   BreastUSAssistLib/labels/store.py
   BreastUSAssistLib/labels/store_header.py
   BreastUSAssistLib/labels/stored_record.py
@@ -343,12 +344,14 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Schema/analysis-1.1.schema.json
   Resources/Schema/analysis-1.2.schema.json
   Resources/Schema/calibration-1.0.schema.json
+  Resources/Schema/case-1.0.schema.json
   Resources/Schema/clinical-1.0.schema.json
   Resources/Schema/label-1.0.schema.json
   Resources/Schema/label-store-1.0.schema.json
   Resources/Schema/metrics-1.0.schema.json
   Resources/Schema/metrics-1.1.schema.json
   Resources/Schema/prompt-1.0.schema.json
+  Resources/Schema/reading-1.0.schema.json
   Resources/UI/AnalyzeSection.ui
   Resources/UI/BreastUSAssist.ui
   Resources/UI/CaseSection.ui
