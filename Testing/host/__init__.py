@@ -16,6 +16,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .immortal_none import make_none_immortal
 from .scene import clear, start_scene
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def start_host(folder: Path | str | None = None, *, on_screen: bool = False) -> 
     """
     if not on_screen:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    make_none_immortal()
     start_scene()
     from .qt_module import install_qt
 

@@ -4,7 +4,6 @@ import importlib.util
 import sys
 import tempfile
 import types
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +48,7 @@ def start_scene() -> Any:
     logic.GetColorLogic().SetMRMLScene(scene)
     logic.GetColorLogic().AddDefaultColorNodes()
     _add_generic_colors(slicer, scene)
+    _add_cache(slicer, scene)
     slicer.mrmlScene = scene
     logic.SetModuleLogic("Colors", logic.GetColorLogic())
     slicer.modules = types.SimpleNamespace(colors=types.SimpleNamespace(name="colors", logic=logic.GetColorLogic))
@@ -81,6 +81,19 @@ def _start_logic(slicer: Any, scene: Any, application_logic: Any, name: str, cla
     logic.SetMRMLApplicationLogic(application_logic)
     application_logic.SetModuleLogic(name.capitalize(), logic)
     setattr(slicer.modules, name, types.SimpleNamespace(name=name, logic=lambda: logic))
+
+
+def _add_cache(slicer: Any, scene: Any) -> None:
+    """Where .mrb files are unpacked; a sequence of segmentations is one within the scene's own."""
+    folder = tempfile.TemporaryDirectory(prefix="host-cache-")
+    cache, manager = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
+    cache.SetRemoteCacheDirectory(folder.name)
+    cache.SetMRMLScene(scene)
+    manager.SetCacheManager(cache)
+    scene.SetCacheManager(cache)
+    scene.SetDataIOManager(manager)
+    # the scene does not hold them, and the folder goes with its object
+    scene.held_by_host = (folder, cache, manager)
 
 
 def _add_generic_colors(slicer: Any, scene: Any) -> None:
@@ -137,15 +150,12 @@ def save_scene(path: Path) -> Path:
 
 
 def load_scene(path: Path) -> None:
-    """Close the scene and read a .mrb; slicer-core cannot unpack it itself, so it is unpacked here first."""
+    """Close the scene and read a .mrb, as the application does.
+
+    Raises:
+        OSError: where the scene's reader says no.
+    """
     import slicer
 
-    scene = slicer.mrmlScene
-    with tempfile.TemporaryDirectory() as folder:
-        with zipfile.ZipFile(path) as bundle:
-            bundle.extractall(folder)
-        scene.Clear(0)
-        scene.SetURL(str(next(Path(folder).rglob("*.mrml"))))
-        if not scene.Import(None):
-            raise OSError(f"the scene in {path} could not be read")
-        scene.SetURL("")
+    if not slicer.mrmlScene.ReadFromMRB(str(path), True):
+        raise OSError(f"the scene in {path} could not be read")
