@@ -85,7 +85,7 @@ def _change_a_term(bench: PanelBench) -> None:
     assert chosen >= 0
     combo.activated.emit(chosen)
     bench.host.process_events()
-    assert table.item(0, column).text().startswith("✎ Not circumscribed - indistinct")
+    assert table.item(0, column).text().startswith("✎ Indistinct")
     assert "AI: " in table.item(0, column).text()
     assert bench.case.reading.lesions[0].descriptors == {"margin": "indistinct"}
     bench.picture("4-term-changed")

@@ -77,7 +77,8 @@ class AnalyzeSection:
                 self._ui.framesComboBox.setCurrentIndex(FRAME_CHOICES.index(parameters.frames))
                 self._ui.modelComboBox.setCurrentIndex(_index(self._models, parameters.model))
                 self._ui.deviceComboBox.setCurrentIndex(_index(DEVICES, parameters.device))
-            self._ui.framesComboBox.setEnabled(count > 1)
+            for widget in (self._ui.framesLabel, self._ui.framesComboBox):
+                widget.setVisible(count > 1)
         finally:
             self._filling = False
         self._show_choice()

@@ -65,6 +65,7 @@ class CalibrationRow:
         length = float(self._ui.lengthSpinBox.value)
         if self._session.change(lambda: calibrate(case.source, case.segmentation, line, length)):
             self._ui.calibrateButton.setChecked(False)
+            slicer.util.setSliceViewerLayers(background=case.source.volume, fit=True)
             self._session.say(_("The size of a pixel was set; run again or edit an outline to measure in mm."))
         self.show()
 

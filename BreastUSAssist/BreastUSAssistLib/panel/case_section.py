@@ -96,7 +96,8 @@ class CaseSection:
         case = self._session.case
         gates = case.gates() if case is not None and not case.closed else ()
         lines = []
-        for gate in gates:
+        # How large a pixel is has its own badge.
+        for gate in (gate for gate in gates if gate.code != "no_spacing"):
             where = ""
             if gate.frames:
                 which = _("Frames {frames}: ") if len(gate.frames) > 1 else _("Frame {frames}: ")

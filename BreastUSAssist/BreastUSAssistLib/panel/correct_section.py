@@ -113,6 +113,9 @@ class CorrectSection:
                 button = getattr(self._ui, name)
                 button.setEnabled(number is not None)
                 button.setChecked(mode == self._mode)
+                font = button.font
+                font.setBold(mode == self._mode)
+                button.setFont(font)
         finally:
             self._filling = False
         history = case.history if usable and case is not None and case.has_segmentation else None

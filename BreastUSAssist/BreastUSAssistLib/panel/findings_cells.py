@@ -118,13 +118,19 @@ def _size(lesion: "Lesion") -> Cell:
 
 def _term(lesion: "EffectiveLesion", attribute: str) -> Cell:
     now, drafted = _descriptor(lesion.current, attribute), _descriptor(lesion.ai, attribute)
-    text = now.label if now is not None else "–"
+    text = _short(now.label) if now is not None else "–"
     if attribute not in lesion.changed:
         because = now.because if now is not None else _("no term was found")
         return Cell(text, _("AI: {because}. Double-click to change.").format(because=because.rstrip(".")))
     was = drafted.label if drafted is not None else _("no term")
     tip = _("You chose this; the AI said {term}.").format(term=was)
-    return Cell(f"{CHANGED} {text}\n" + _("AI: {term}").format(term=was), tip, True)
+    return Cell(f"{CHANGED} {text}\n" + _("AI: {term}").format(term=_short(was)), tip, True)
+
+
+def _short(label: str) -> str:
+    """The last part of a term that names its parent too: "Not circumscribed - angular" is "Angular"."""
+    last = label.rsplit(" - ", 1)[-1]
+    return last[:1].upper() + last[1:]
 
 
 def _descriptor(lesion: "Lesion | None", attribute: str) -> "Descriptor | None":

@@ -20,10 +20,12 @@ def sent_clip(
         InputError: a frame has no pixels any more, or values that are no numbers.
         OutputError: the disk is full.
     """
+    from ..mrml.pixel_calibration import calibration_of
+    from ..mrml.source_headers import header_files
+
     pixels = (source.frame(index).pixels for index in frames)
     path = yield from write_frames(exchange(), pixels, len(frames))
-    first = source.frame(frames[0])
-    spacing, times = first.pixel_spacing, source.times_ms
+    spacing, times = calibration_of(source).spacing, source.times_ms
     return WorkerClip(
         name=source.name,
         kind=source.kind,
@@ -31,7 +33,7 @@ def sent_clip(
         spacing=None if spacing is None else (spacing.row_mm, spacing.column_mm, spacing.source),
         times_ms=None if times is None else tuple(times[index] for index in frames),
         slice_mm=abs(source.volume.GetSpacing()[2]) if source.kind == "volume" and spacing is not None else None,
-        header_files=tuple(str(file) for file in source.files if file.suffix.lower() in ("", ".dcm", ".dicom", ".ima")),
+        header_files=tuple(str(file) for file in header_files(source)),
         first_frame=frames[0] + 1,
         frame_count=source.frame_count,
     )

@@ -11,6 +11,7 @@ from .case_section import CaseSection
 from .correct_section import CorrectSection
 from .findings_section import FindingsSection
 from .finish_section import FinishSection
+from .icons import is_dark, show_icons
 from .install_bar import InstallBar
 from .revising import Revising
 from .session import Session
@@ -38,6 +39,7 @@ class Panel:
         self.session.said.connect(self._say)
         self.session.case_changed.connect(self._bind)
         self._bound: Any = None
+        self._all_parts = list(parts.values())
         self._parts = [parts["case"], parts["analyze"], parts["finish"]]
         self.shortcuts = Shortcuts(
             {
@@ -60,6 +62,8 @@ class Panel:
     def enter(self) -> None:
         """The module is shown."""
         self._entered = True
+        for part in self._all_parts:
+            show_icons(part, is_dark(self.widget))
         self.install.show()
         if self.session.parameters is None:
             self.session.start()

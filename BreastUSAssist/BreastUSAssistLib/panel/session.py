@@ -99,6 +99,7 @@ class Session(slicer.util.VTKObservationMixin):
         self._leave_case()
         self.case = case
         if case is not None:
+            self._lay_out(case)
             self._watch(case)
             slicer.util.setSliceViewerLayers(background=case.source.volume, fit=True)
             if not quietly:
@@ -159,6 +160,12 @@ class Session(slicer.util.VTKObservationMixin):
         finally:
             if not self.client.busy:
                 self._timer.stop()
+
+    def _lay_out(self, case: "Case") -> None:
+        """Give the images the pixel size of their DICOM file where Slicer's loader passed over it."""
+        from ..mrml.pixel_calibration import apply_known_spacing
+
+        apply_known_spacing(case.source, case.segmentation if case.has_segmentation else None)
 
     def _watch(self, case: "Case") -> None:
         self._frame = case.source.current_frame()
