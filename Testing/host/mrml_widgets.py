@@ -120,7 +120,7 @@ class qMRMLNodeComboBox(_SceneHolder, QWidget):
 
     def _refresh(self) -> None:
         scene = self._scene
-        if scene is not None and (scene.IsBatchProcessing() or scene.IsImporting() or scene.IsClosing()):
+        if scene is not None and scene.IsBatchProcessing() and not scene.IsImporting():
             return
         nodes = [] if scene is None else [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
         self._nodes = [node for node in nodes if self._matches(node)]
