@@ -379,6 +379,52 @@ def test_what_cannot_be_corrected_is_said(bench: Bench, phantom: Phantom) -> Non
     bench.turn()
 
 
+def test_the_scene_may_close_and_the_volume_go_while_the_ai_works(bench: Bench, phantom: Phantom) -> None:
+    row, column = middle(phantom.masks[0] > 0)
+    volume, segmentation = still(bench, phantom.frames)
+    bench.show(volume, segmentation)
+    bench.view.click(row, column)
+    bench.slicer.mrmlScene.RemoveNode(volume)
+    bench.turn()
+    assert bench.said[-1][0] == "error"
+    assert segmentation.GetSegmentation().GetSegment("lesion-1") is not None
+    bench.show(*still(bench, phantom.frames))
+    bench.view.click(row, column)
+    bench.slicer.mrmlScene.Clear(0)
+    bench.turn()
+    assert bench.marks() == []
+
+
+def test_without_a_process_the_reader_is_told_why(bench: Bench, phantom: Phantom) -> None:
+    from BreastUSAssistLib.errors import UsageError
+
+    def no_client() -> WorkerClient:
+        raise UsageError("PythonSlicer is missing; install Slicer again.")
+
+    bench.effect.worker_client = no_client
+    bench.show(*still(bench, phantom.frames))
+    bench.view.click(*middle(phantom.masks[0] > 0))
+    assert bench.said[-1] == ("error", "PythonSlicer is missing; install Slicer again.")
+    assert bench.effect._correction.marks == ()
+
+
+def test_masking_in_segment_editor_holds(bench: Bench, phantom: Phantom) -> None:
+    bench.show(*still(bench, phantom.frames))
+    row, column = middle(phantom.masks[0] > 0)
+    volume = bench.editor.sourceVolumeNode()
+    image = bench.slicer.util.arrayFromVolume(volume)[0]
+    node = bench.editor.mrmlSegmentEditorNode()
+    node.SetSourceVolumeIntensityMaskRange(0, int(np.median(image[phantom.masks[0] > 0])))
+    node.SetSourceVolumeIntensityMask(True)
+    bench.view.click(row, column)
+    bench.turn()
+    assert bench.mask()[0].any()
+    assert image[bench.mask()[0]].max() <= node.GetSourceVolumeIntensityMaskRange()[1]
+    assert "masking" in bench.said[-1][1]
+    bench.view.click(row + 2, column + 2)
+    assert len(bench.effect._correction.marks) == 2
+
+
 def test_marks_are_not_saved_and_go_with_the_effect(bench: Bench, phantom: Phantom) -> None:
     bench.show(*still(bench, phantom.frames))
     row, column = middle(phantom.masks[0] > 0)
