@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
             return run_in_venv("-m", "BreastUSAssistLib", "demo", *(rest or ("--out", str(HERE / "demo-output"))))
         set_up("test")
         install_system_packages()
-        return run_tests(rest) if command == "test" else run_in_venv(str(HERE / "Testing" / "open_panel.py"), *rest)
+        return run_tests(rest) if command == "test" else open_panel(rest)
     except subprocess.CalledProcessError as error:
         shown = " ".join(str(part) for part in error.cmd)
         print(f"Setting up stopped: `{shown}` ended with {error.returncode}; its own words are above.", file=sys.stderr)
@@ -163,6 +163,13 @@ def run_tests(rest: list[str]) -> int:
     if failed:
         print(f"These checks failed, see above: {', '.join(failed)}.", file=sys.stderr)
     return tests or (1 if failed else 0)
+
+
+def open_panel(rest: list[str]) -> int:
+    """Open the panel over a phantom, or the image named, in a window without 3D Slicer."""
+    paths = os.pathsep.join([str(HERE / "Testing"), os.environ.get("PYTHONPATH", "")])
+    command = [python_in_venv(), "-m", "host.panel", *rest]
+    return subprocess.run(command, cwd=Path.cwd(), env={**os.environ, "PYTHONPATH": paths}, check=False).returncode
 
 
 def pip(*arguments: str) -> None:

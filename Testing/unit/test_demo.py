@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from BreastUSAssistLib.birads.describe import new_uid
+from BreastUSAssistLib.labels.store import LabelStore
 from BreastUSAssistLib.model.lesion_reader import open_lesion_reader
 from BreastUSAssistLib.model.predictor import open_predictor
 from BreastUSAssistLib.service.demo import demo_table, run_demo
@@ -28,6 +29,8 @@ def test_stills_are_drafted_read_corrected_and_read_back(tmp_path: Path) -> None
         (lesion,) = case.analysis.lesions
         assert lesion.assessment.image_probability is not None and lesion.assessment.category
         assert (case.folder / "report.html").is_file()
+    with LabelStore.open(tmp_path / "labels") as store:
+        assert [summary.name for summary in store.list()] == [case.label for case in cases]
     suspicious, plain = (case.analysis.lesions[0].assessment.probability_malignant or 0 for case in cases)
     assert suspicious > plain
     table = demo_table(cases).splitlines()

@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
                     "folder": str(c.folder),
                     "dice": round(c.dice, 4),
                     "corrected_dice": c.corrected_dice,
+                    "label": c.label,
                 }
                 for c in cases
             ]
