@@ -25,6 +25,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+NO_MAXIMUM = 16777215
+"""Qt's QWIDGETSIZE_MAX."""
+
 
 class ctkCollapsibleButton(QAbstractButton):
     """A header that shows and hides what is laid out below it; `checked` is the opposite of `collapsed`."""
@@ -37,6 +40,7 @@ class ctkCollapsibleButton(QAbstractButton):
         super().__init__(parent)
         self._hidden_by_us: list[QWidget] = []
         self._flat = False
+        self._collapsed_height = 10
         self.setText(text)
         self.setCheckable(True)
         self.setChecked(True)
@@ -47,8 +51,10 @@ class ctkCollapsibleButton(QAbstractButton):
         return self.fontMetrics().height() + 10
 
     def _make_room(self) -> None:
-        self.setContentsMargins(0, self._header_height(), 0, 0)
-        self.setMinimumHeight(self._header_height())
+        header = self._header_height()
+        self.setContentsMargins(0, header, 0, 0)
+        self.setMinimumHeight(header)
+        self.setMaximumHeight(NO_MAXIMUM if self.isChecked() else header + self._collapsed_height)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -71,6 +77,7 @@ class ctkCollapsibleButton(QAbstractButton):
             _show_hidden(self)
         else:
             _hide_contents(self)
+        self._make_room()
         self.updateGeometry()
         self.contentsCollapsed.emit(not shown)
 
@@ -84,7 +91,12 @@ class ctkCollapsibleButton(QAbstractButton):
         self._flat = flat
         self.update()
 
+    def setCollapsedHeight(self, height: int) -> None:
+        self._collapsed_height = height
+        self._make_room()
+
     collapsed = Property(bool, _collapsed, setCollapsed)
+    collapsedHeight = Property(int, lambda self: self._collapsed_height, setCollapsedHeight)
     flat = Property(bool, lambda self: self._flat, setFlat)
 
     def hitButton(self, position: Any) -> bool:
@@ -149,7 +161,14 @@ class ctkCollapsibleGroupBox(QGroupBox):
         if event.polished():
             QTimer.singleShot(0, self, lambda: self.isChecked() or _hide_contents(self))
 
-    _show_contents = ctkCollapsibleButton._show_contents
+    def _show_contents(self, shown: bool) -> None:
+        if shown:
+            _show_hidden(self)
+        else:
+            _hide_contents(self)
+        self.updateGeometry()
+        self.contentsCollapsed.emit(not shown)
+
     contentsCollapsed = Signal(bool)
 
     def _collapsed(self) -> bool:

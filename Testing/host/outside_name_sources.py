@@ -69,7 +69,7 @@ MEMBERS = {
         " setParameterDefault commonParameterDefined setCommonParameter xyToRas"
     ),
     "qSlicerSegmentEditorScriptedEffect": "setPythonSource",
-    "ctkCollapsibleButton": "collapsed flat text contentsCollapsed setCollapsed",
+    "ctkCollapsibleButton": "collapsed collapsedHeight flat text contentsCollapsed setCollapsed",
     "ctkPathLineEdit": "currentPath setCurrentPath currentPathChanged addCurrentPathToHistory settingKey filters Dirs",
     "ctkDICOMDatabase": "fileForInstance isOpen filesForSeries instanceValue",
 }

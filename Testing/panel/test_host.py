@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from host import clear, start_host
 
+pytest.importorskip("slicer", reason="slicer-core has no wheel for this platform")
+pytest.importorskip("PySide6", reason="PySide6 has no wheel for this platform")
 host = start_host()
 
 import ctk  # noqa: E402
@@ -257,6 +259,18 @@ def test_text_that_is_never_translated_shows() -> None:
     with host.marked_text():
         assert (tr("Run"), translate("BreastUSAssist", "Run")) == ("⟦Run⟧", "⟦Run⟧")
     assert tr("Run") == "Run"
+
+
+def test_without_a_display_the_window_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from host.panel import NO_DISPLAY, main
+
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert main([]) == 2
+    assert capsys.readouterr().err.strip() == NO_DISPLAY
 
 
 def test_packaging_records_instead_of_installing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
