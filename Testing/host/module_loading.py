@@ -18,7 +18,10 @@ class ScriptedModule:
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = str(path), path.stem
-        self.title, self.categories, self.dependencies, self.contributors = "", [], [], []
+        self.title = ""
+        self.categories: list[str] = []
+        self.dependencies: list[str] = []
+        self.contributors: list[str] = []
         self.helpText = self.acknowledgementText = ""
         self.hidden, self.icon, self.index, self.widgetRepresentationCreationEnabled = False, None, -1, True
         self._representation: ModuleWidget | None = None

@@ -7,7 +7,7 @@ import slicer
 from PySide6.QtCore import Property, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from .ctk_widgets import ctkDoubleSpinBox, ctkSliderWidget
+from .ctk_numbers import ctkDoubleSpinBox, ctkSliderWidget
 
 NONE = "None"
 

@@ -240,7 +240,15 @@ def _member(member: str, slicer: Any, vtk: Any, qt: Any) -> str | None:
 
 def _vtk_classes(slicer: Any, vtk: Any) -> list[type]:
     core = [value for name, value in vars(slicer).items() if name.startswith("vtk") and isinstance(value, type)]
-    names = ("vtkObject", "vtkCommand", "vtkCollection", "vtkImageData", "vtkTable", "vtkPointData", "vtkMatrix4x4")
+    names: tuple[str, ...] = (
+        "vtkObject",
+        "vtkCommand",
+        "vtkCollection",
+        "vtkImageData",
+        "vtkTable",
+        "vtkPointData",
+        "vtkMatrix4x4",
+    )
     names += ("vtkRenderWindowInteractor", "vtkStringArray", "vtkGeneralTransform", "vtkObjectBase", "vtkDataSet")
     return core + [getattr(vtk, name) for name in names]
 

@@ -46,11 +46,10 @@ class Serializer(ABC):
 class ValidatedSerializer(Serializer):
     """Another serializer that writes only what the validators let through."""
 
-    def __init__(self, serializer: Serializer, validators: Sequence[Any]) -> None:
-        if isinstance(serializer, ValidatedSerializer):
-            validators = [*serializer.validators, *validators]
-            serializer = serializer.serializer
-        self.serializer, self.validators = serializer, list(validators)
+    def __init__(self, serializer: Any, validators: Sequence[Any]) -> None:
+        inner = isinstance(serializer, ValidatedSerializer)
+        self.serializer: Serializer = serializer.serializer if inner else serializer
+        self.validators: list[Any] = [*(serializer.validators if inner else ()), *validators]
 
     @staticmethod
     def canSerialize(type_: Any) -> bool:

@@ -30,7 +30,7 @@ class GuiConnector(ABC):
 
     @classmethod
     def create(cls, widget: Any, datatype: Any) -> "GuiConnector | None":
-        return cls(widget, datatype) if cls.canRepresent(widget, datatype) else None  # type: ignore[call-arg]
+        return cls(widget, datatype) if cls.canRepresent(widget, datatype) else None
 
     def onChanged(self, callback: Callable[[], None] | None) -> None:
         """Call this at each change of the widget; None stops that."""
@@ -289,7 +289,8 @@ def pack_widgets(widget: Any) -> dict[str, Any]:
     """Dotted name within the pack -> the widget that shows it, by the dynamic property SlicerPackParameterName."""
     named = {}
     for child in widget.findChildren("QWidget"):
-        parts, at = [], child
+        parts: list[str] = []
+        at = child
         while at is not None and at is not widget:
             own = at.property(SlicerPackParameterNamePropertyName)
             if own is not None:

@@ -1,6 +1,7 @@
 """`@parameterNodeWrapper`: a class's annotated fields as properties over a parameter node."""
 
 import weakref
+from functools import partial
 from typing import Any
 
 import slicer
@@ -158,7 +159,7 @@ def connectParametersToGui(self: Any, mapping: dict[str, Any]) -> int:  # noqa: 
     self._connected[tag] = connectors
     for name, connector in connectors.items():
         connector.write(self.getValue(name))
-        connector.onChanged(lambda name=name, connector=connector: _write_from_widget(self, name, connector))
+        connector.onChanged(partial(_write_from_widget, self, name, connector))
     self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: _show_in_widgets(self))
     return tag
 
