@@ -1,6 +1,7 @@
 """The client of the analysis process against children that hang, die, lie or lack packages: the window never waits."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -135,7 +136,7 @@ def test_polling_never_waits_for_a_child_that_hangs(shared: WorkerClient, frames
     events: list[WorkerEvent] = []
     far = [[200.0, 300.0]] * 200_000
     shared.request("refine", {"key": "0" * 32, "positive": far}, events.append)
-    assert shared._child is not None and len(shared._child.outgoing) > 2_000_000, "more than any pipe holds"
+    assert shared._child is not None and shared._child.unsent > 2_000_000, "more than any pipe holds"
     for _ in range(200):
         shared.poll()
     assert not events and shared.busy
@@ -469,3 +470,21 @@ def test_why_a_child_ended_is_told_without_what_it_worked_on(returncode: int | N
 def test_the_command_of_the_child() -> None:
     assert worker_command("python") == ["python", "-m", "BreastUSAssistLib", "worker"]
     assert worker_client.CLOSE_SECONDS < 1
+
+
+def test_a_folder_that_was_cleaned_up_is_made_again(shared: WorkerClient, frames: np.ndarray) -> None:
+    open_frame(shared, frames[0])
+    folder = shared.exchange()
+    shutil.rmtree(folder)
+    assert shared.exchange() == folder and folder.is_dir()
+    assert open_frame(shared, frames[0]).kind == "done"
+
+
+def test_a_child_that_is_let_go_leaves_the_folder_in_use(client: WorkerClient) -> None:
+    for _ in range(5):
+        assert "could not be handed" in refusal(client, "describe", {"clip": {}})
+        kept = write_array(client.exchange(), "kept", np.zeros(3))
+        ended = process_of(client)
+        client.restart()
+        ended.wait(30)
+        assert kept.exists() and not client.running

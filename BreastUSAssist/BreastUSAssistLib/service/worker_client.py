@@ -1,28 +1,26 @@
 """The side of the analysis process that lives in the application: never blocks, and outlives the child.
 
-Everything happens in `poll`, called from a timer of the application's event loop. The pipes are switched to
-non-blocking mode, so neither a large request nor a child that hangs can hold the loop up; on Windows `os.set_blocking`
-does that to pipes from Python 3.12 on, which Slicer 5.12 has. Needs no installed package but NumPy.
+Everything happens in `poll`, called from a timer of the application's event loop: neither a large request nor a child
+that hangs can hold the loop up, see worker_pipes. Needs no installed package but NumPy.
 """
 
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ..errors import BreastUSAssistError, UsageError
 from .worker_ending import ending_sentence
+from .worker_pipes import ChildProcess
 from .worker_protocol import (
     EXCHANGE_PREFIX,
-    LARGEST_MESSAGE,
     LASTING,
     MOST_NOISE,
     Call,
@@ -40,13 +38,6 @@ CLOSE_SECONDS = 0.5
 """How long `close` waits for a child to end by itself."""
 SAVE_SECONDS = 5.0
 """How long it waits at most for a child that is writing what a reader wants to keep."""
-_PIECE = 65536
-_MOST_READ = 4 * 2**20
-"""Bytes read in one poll: the rest waits for the next, so that the event loop goes on."""
-_KEPT_STDERR = 8192
-_WINDOWS_FLAGS = 0x08000000 | 0x00004000
-"""CREATE_NO_WINDOW and BELOW_NORMAL_PRIORITY_CLASS."""
-
 OnEvent = Callable[[WorkerEvent], None]
 
 
@@ -56,21 +47,6 @@ class _Pending:
     on_event: OnEvent
     cancelled_at: float | None = None
     """When the child was asked to stop it."""
-
-
-@dataclass(eq=False)
-class _Child:
-    """One running child and what is on its way to and from it."""
-
-    process: "subprocess.Popen[bytes]"
-    outgoing: bytearray = field(default_factory=bytearray)
-    incoming: bytearray = field(default_factory=bytearray)
-    stderr: bytearray = field(default_factory=bytearray)
-    greeted: bool = False
-    noise: int = 0
-    """Lines before the greeting."""
-    taken: int = 0
-    """Bytes of `outgoing` that are written already."""
 
 
 class WorkerClient:
@@ -98,13 +74,16 @@ class WorkerClient:
         self._command = list(command)
         self._environment = dict(os.environ if environment is None else environment)
         self._clock = clock
-        self._child: _Child | None = None
+        self._child: ChildProcess | None = None
+        self._greeted = False
+        self._noise = 0
+        """Lines of the child before its greeting."""
         self._pending: dict[int, _Pending] = {}
         self._events: deque[tuple[OnEvent, WorkerEvent]] = deque()
         self._last_id = 0
         self._exchange: Path | None = None
         self._cleanup: weakref.finalize | None = None
-        self._dying: list[subprocess.Popen[bytes]] = []
+        self._dying: list[ChildProcess] = []
         self._leftover: set[Path] = set()
         """Files of requests that were answered, to be removed."""
         self._latest: dict[str, list[Path]] = {}
@@ -121,17 +100,20 @@ class WorkerClient:
         return self._child is not None
 
     def exchange(self) -> Path:
-        """Folder for arrays, made on first use, readable by this user alone, removed by `close`.
+        """Folder for arrays, made on first use (and again if it was cleaned up), for this user alone, gone by `close`.
 
         Raises:
             OutputError: the temporary folder cannot be written.
         """
-        if self._exchange is None or not self._exchange.is_dir():
-            try:
+        try:
+            if self._exchange is None:
                 self._exchange = Path(tempfile.mkdtemp(prefix=EXCHANGE_PREFIX))
-            except OSError as error:
-                raise exchange_error(Path(tempfile.gettempdir()), error) from error
-            self._cleanup = weakref.finalize(self, shutil.rmtree, self._exchange, ignore_errors=True)
+                self._cleanup = weakref.finalize(self, shutil.rmtree, self._exchange, ignore_errors=True)
+            elif not self._exchange.is_dir():
+                # Under the same name, which the child knows.
+                self._exchange.mkdir(0o700)
+        except OSError as error:
+            raise exchange_error(Path(tempfile.gettempdir()), error) from error
         return self._exchange
 
     def request(self, do: str, arguments: dict[str, Any], on_event: OnEvent) -> int:
@@ -153,9 +135,8 @@ class WorkerClient:
         except (TypeError, ValueError):
             self._refuse(pending, "The request could not be put into words for the analysis program; report this.")
         else:
-            child.outgoing += line
             self._pending[pending.call.id] = pending
-            self._write(child)
+            child.send(line)
         return pending.call.id
 
     def _refuse(self, pending: _Pending, sentence: str) -> None:
@@ -169,8 +150,7 @@ class WorkerClient:
             return
         pending.cancelled_at = self._clock()
         if self._child is not None:
-            self._child.outgoing += call_line(Call(request_id, cancel=True))
-            self._write(self._child)
+            self._child.send(call_line(Call(request_id, cancel=True)))
 
     def poll(self) -> None:
         """Write what waits, read what has come, and call `on_event` for it; returns at once, whatever the child does.
@@ -179,14 +159,14 @@ class WorkerClient:
         """
         child = self._child
         if child is not None:
-            ended = child.process.poll() is not None
-            self._write(child)
+            ended = child.has_ended
+            child.flush()
             self._read(child)
             if self._child is child and ended:
                 # Read first: what it said before it ended counts.
                 self._fail(ending_sentence(child.process.returncode, bytes(child.stderr)))
         self._end_if_overdue()
-        self._dying = [process for process in self._dying if process.poll() is None]
+        self._dying = [child for child in self._dying if not child.has_ended]
         while self._events:
             on_event, event = self._events.popleft()
             on_event(event)
@@ -208,10 +188,9 @@ class WorkerClient:
         saving = any(pending.call.do in LASTING for pending in self._pending.values())
         self._pending.clear()
         self._events.clear()
-        self._drop_child(SAVE_SECONDS if saving else CLOSE_SECONDS)
-        for process in self._dying:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(CLOSE_SECONDS)
+        child, self._child = self._child, None
+        if child is not None:
+            child.end(SAVE_SECONDS if saving else CLOSE_SECONDS)
         self._dying.clear()
         if self._cleanup is not None:
             self._cleanup()
@@ -219,7 +198,7 @@ class WorkerClient:
         self._latest.clear()
         self._exchange = None
 
-    def _start(self) -> _Child:
+    def _start(self) -> ChildProcess:
         folder = self.exchange()
         environment = dict(self._environment)
         package_root = str(Path(__file__).resolve().parents[2])
@@ -227,60 +206,25 @@ class WorkerClient:
         # Else `python -m` would import whatever modules lie in the current folder.
         environment["PYTHONSAFEPATH"] = "1"
         try:
-            process = subprocess.Popen(
-                [*self._command, "--exchange", str(folder)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                env=environment,
-                creationflags=_WINDOWS_FLAGS if os.name == "nt" else 0,
-            )
+            self._child = ChildProcess.start([*self._command, "--exchange", str(folder)], environment)
         except OSError as error:
             raise ProtocolError(
                 f"The analysis program could not be started ({error.strerror}); install BreastUSAssist again."
             ) from error
-        for pipe in _pipes(process):
-            os.set_blocking(pipe.fileno(), False)
-        self._child = _Child(process)
+        self._greeted, self._noise = False, 0
         return self._child
 
-    def _write(self, child: _Child) -> None:
-        """Write as much as the pipe takes."""
-        stdin = child.process.stdin
-        assert stdin is not None
-        while child.taken < len(child.outgoing):
-            try:
-                child.taken += os.write(stdin.fileno(), child.outgoing[child.taken : child.taken + _PIECE])
-            except BlockingIOError:
-                break
-            except OSError:
-                # It has ended: the next poll finds out how.
-                return
-        else:
-            child.outgoing.clear()
-            child.taken = 0
-
-    def _read(self, child: _Child) -> None:
-        stdout, stderr = child.process.stdout, child.process.stderr
-        assert stdout is not None and stderr is not None
-        child.stderr += _available(stderr)
-        del child.stderr[:-_KEPT_STDERR]
-        child.incoming += _available(stdout)
-        *lines, rest = bytes(child.incoming).split(b"\n")
-        child.incoming = bytearray(rest)
+    def _read(self, child: ChildProcess) -> None:
         try:
-            for line in lines:
-                if child.greeted:
+            for line in child.lines():
+                if self._greeted:
                     self._take(parse_event(line))
                 elif is_greeting(line):
-                    child.greeted = True
+                    self._greeted = True
                 else:
-                    child.noise += 1
-            if child.noise > MOST_NOISE:
+                    self._noise += 1
+            if self._noise > MOST_NOISE:
                 raise ProtocolError("The analysis program did not answer as expected; install BreastUSAssist again.")
-            if len(rest) > LARGEST_MESSAGE:
-                raise ProtocolError("An answer of the analysis program was too long to be one; try again.")
         except ProtocolError as error:
             self._fail(str(error))
 
@@ -327,7 +271,7 @@ class WorkerClient:
             self._fail(str(error))
             return
         for pending in self._pending.values():
-            child.outgoing += call_line(pending.call)
+            child.send(call_line(pending.call))
 
     def _fail(self, sentence: str) -> None:
         """End the child and answer everything that waits; what was to be cancelled is cancelled now."""
@@ -356,20 +300,12 @@ class WorkerClient:
                 path.unlink(missing_ok=True)
                 self._leftover.discard(path)
 
-    def _drop_child(self, seconds: float = 0) -> None:
-        """Close the child's pipes, upon which it ends by itself, wait that long for it, and kill it."""
+    def _drop_child(self) -> None:
         child, self._child = self._child, None
-        if child is None:
-            return
-        for pipe in _pipes(child.process):
-            pipe.close()
-        if seconds:
-            with suppress(subprocess.TimeoutExpired):
-                child.process.wait(seconds)
-        if child.process.poll() is None:
-            child.process.kill()
+        if child is not None:
+            child.kill()
             # Collected by a later poll: even a killed process can take its time.
-            self._dying.append(child.process)
+            self._dying.append(child)
 
 
 def worker_command(python: str) -> list[str]:
@@ -387,23 +323,3 @@ def _texts(content: Any) -> Iterator[str]:
     elif isinstance(content, (list, tuple)) and not (content and isinstance(content[0], (int, float))):
         for value in content:
             yield from _texts(value)
-
-
-def _pipes(process: "subprocess.Popen[bytes]") -> tuple[IO[bytes], ...]:
-    return tuple(pipe for pipe in (process.stdin, process.stdout, process.stderr) if pipe is not None)
-
-
-def _available(pipe: IO[bytes]) -> bytes:
-    """What can be read at once, at most _MOST_READ bytes."""
-    found = bytearray()
-    while len(found) < _MOST_READ:
-        try:
-            piece = os.read(pipe.fileno(), _PIECE)
-        except BlockingIOError:
-            break
-        except OSError:
-            break
-        if not piece:
-            break
-        found += piece
-    return bytes(found)
