@@ -61,6 +61,9 @@ class BreastUSAssistWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        if self.parent.isEntered:
+            # Reloaded while it is shown: Slicer does not enter it again.
+            self.panel.enter()
 
     def cleanup(self):
         """The module is reloaded or Slicer ends: end the child process, leave no observer and no shortcut behind."""

@@ -1,6 +1,6 @@
 """The whole scene, images included, as one file."""
 
-import uuid
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,16 @@ def save_scene(scene: Any, folder: Path, name: str) -> Path:
         OutputError: the folder cannot be written, or the disk is full; an older file is as it was.
     """
     target = Path(folder) / f"{safe_name(name)}.mrb"
-    beside = target.with_name(f".{uuid.uuid4().hex[:8]}.mrb")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not scene.WriteToMRB(str(beside)) or not beside.is_file():
-            raise OSError("the scene could not be written")
-        beside.replace(target)
+        # In a folder of its own: the file's name becomes that of a folder in it, and one with a dot in front is refused.
+        with tempfile.TemporaryDirectory(prefix=".saving-", dir=target.parent) as beside:
+            written = Path(beside) / target.name
+            if not scene.WriteToMRB(str(written)) or not written.is_file():
+                raise OSError("the scene could not be written")
+            written.replace(target)
     except OSError as error:
         reason = error.strerror or str(error)
         text = _("{path} was not saved ({reason}); free space or choose another folder.")
         raise OutputError(text.format(path=target, reason=reason)) from error
-    finally:
-        beside.unlink(missing_ok=True)
     return target

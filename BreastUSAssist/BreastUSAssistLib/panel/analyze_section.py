@@ -69,7 +69,8 @@ class AnalyzeSection:
         self._filling = True
         try:
             count = int(case.source.frame_count) if case is not None else 1
-            for spin in (self._ui.firstFrameSpinBox, self._ui.lastFrameSpinBox):
+            # Without a case the range stays: it is written to the parameter node as soon as the fields change.
+            for spin in (self._ui.firstFrameSpinBox, self._ui.lastFrameSpinBox) if case is not None else ():
                 spin.setMaximum(max(count, 1))
             if parameters is not None:
                 if parameters.last_frame <= 1:

@@ -84,6 +84,7 @@ class Panel:
     def scene_changed(self) -> None:
         """The scene is another one, or an empty one."""
         if self._entered:
+            self._unbind()
             self.session.stop()
             self.session.start()
 
