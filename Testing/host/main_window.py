@@ -61,6 +61,7 @@ class qSlicerMainWindow(QMainWindow):
         self.setWindowTitle("3D Slicer")
         self._selector = ModuleSelector(self)
         self._panel = ModulePanel()
+        self._shown: QWidget | None = None
         self._dock = QDockWidget(self)
         self._dock.setObjectName("PanelDockWidget")
         self._dock.setWidget(self._panel)
@@ -74,9 +75,10 @@ class qSlicerMainWindow(QMainWindow):
 
     def show_panel(self, panel: QWidget, title: str) -> None:
         """Put a module's panel into the dock; the one before it stays alive, as in the application."""
-        before = self._panel.takeWidget()
-        if before is not None:
-            before.setParent(None)
+        if self._shown is not None:
+            # or it would go with the holder
+            self._shown.setParent(None)
+        self._shown = panel
         holder = QWidget()
         layout = QVBoxLayout(holder)
         layout.setContentsMargins(4, 4, 4, 4)

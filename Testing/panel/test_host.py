@@ -1,5 +1,6 @@
 """The host runs a scripted module's own code: PythonQt's manners, scene, settings, selector, reload, screenshots."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,20 @@ def test_leaving_the_module_lets_go_of_its_widgets(panel: Any) -> None:
     assert not panel.parent.isEntered and panel.parameters is None
     panel.ui.threshold.value = 3
     assert parameters.threshold == 10.0
+
+
+def test_a_panel_left_for_another_comes_back(panel: Any, tmp_path: Path) -> None:
+    (tmp_path / "OtherModule.py").write_text(
+        "from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget\n"
+        "class OtherModule(ScriptedLoadableModule):\n    pass\n"
+        "class OtherModuleWidget(ScriptedLoadableModuleWidget):\n    pass\n"
+    )
+    window = host.window(panel)
+    slicer.util.selectModule(host.load_module("OtherModule", tmp_path).moduleName)
+    gc.collect()
+    assert window.moduleSelector().selectedModule == "OtherModule" and not panel.parent.isEntered
+    slicer.util.selectModule("SampleModule")
+    assert panel.parent.isEntered and panel.ui.threshold.visible
 
 
 def test_reload_makes_a_new_panel(panel: Any) -> None:
