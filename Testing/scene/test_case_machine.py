@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from BreastUSAssistLib.birads.run_merging import SAME_LESION
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from scene import cases
@@ -154,6 +154,7 @@ class CaseMachine(RuleBasedStateMachine):
         self.case.source.show_frame(frame)
         assert self.case.source.current_frame() == min(frame, self.count - 1) or self.kind == "volume"
 
+    @precondition(lambda self: self.done or self.undone)
     @rule()
     def undo(self) -> None:
         shown = self.case.undo()
@@ -163,6 +164,7 @@ class CaseMachine(RuleBasedStateMachine):
             self.undone.append((number, before, after))
             self.make(number, before)
 
+    @precondition(lambda self: self.done or self.undone)
     @rule()
     def redo(self) -> None:
         shown = self.case.redo()
@@ -294,13 +296,16 @@ class CaseMachine(RuleBasedStateMachine):
             assert self.case.closed
 
 
-EXAMPLES = int(os.environ.get("BREASTUS_CASE_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("BREASTUS_CASE_EXAMPLES", "0"))
+"""More, other and shorter runs than the usual 300 actions, for a search."""
 SETTINGS = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=25,
+    max_examples=EXAMPLES or 4,
+    stateful_step_count=25 if EXAMPLES else 50,
     deadline=None,
-    derandomize=EXAMPLES == 4,
+    derandomize=not EXAMPLES,
     suppress_health_check=list(HealthCheck),
+    # To shorten a failing run takes minutes, so that it is left to a search.
+    phases=list(Phase) if EXAMPLES else [Phase.explicit, Phase.generate],
 )
 
 

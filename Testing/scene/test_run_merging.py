@@ -136,6 +136,18 @@ def test_what_the_reader_worked_on_stays(scene: Any, kind: str) -> None:
     drafted.assert_scene_shows_record(case)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_undo_never_reaches_a_lesion_that_was_replaced(scene: Any, kind: str) -> None:
+    case, labels = drafted.drafted_case(cases.source_of_kind(kind))
+    case.set_mask(0, 1, drafted.box(3, 3), "click")
+    case.undo()
+    second = drafted.two_boxes(len(labels), shift=2)
+    assert drafted.run(case, second).retired == 2
+    assert case.redo() is None and case.undo() is None
+    assert np.array_equal(case.labels(), second)
+    drafted.assert_scene_shows_record(case)
+
+
 def test_a_lesion_that_the_reader_removed_does_not_come_back(scene: Any) -> None:
     case, labels = drafted.drafted_case(cases.cine())
     case.remove_lesion(1)
