@@ -15,12 +15,14 @@ from BreastUSAssistLib.birads.analysis import Analysis
 from BreastUSAssistLib.birads.describe import new_uid
 from BreastUSAssistLib.birads.lesion import Lesion
 from BreastUSAssistLib.birads.lexicon import load_lexicon
+from BreastUSAssistLib.errors import InputError
 from BreastUSAssistLib.model.lesion_reader import open_lesion_reader
 from BreastUSAssistLib.model.predictor import Predictor, open_predictor
 from BreastUSAssistLib.model.prompt import Prompt
 from BreastUSAssistLib.model.refiner import Refiner
 from BreastUSAssistLib.service.analysis_file import read_analysis
 from BreastUSAssistLib.service.analyze import CaseResult, LesionReader, analyze_clip
+from BreastUSAssistLib.service.worker import failed_event
 from BreastUSAssistLib.service.worker_client import WorkerClient, worker_command
 from BreastUSAssistLib.service.worker_protocol import (
     Call,
@@ -432,3 +434,25 @@ def test_the_command_is_described(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["worker", "--help"])
     assert "Slicer module" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "result"),
+    [
+        (MemoryError("Doe^Jane"), "memory is not enough", {}),
+        (OSError(28, "No space left on device", "/tmp/breastusassist-worker-x/labels.npy"), "No space left", {}),
+        (OSError(13, "Permission denied", "/home/Doe^Jane"), "unexpected way (PermissionError)", {}),
+        (ModuleNotFoundError("Doe^Jane", name="nrrd.reader"), "pip install pynrrd", {"missing": "pynrrd"}),
+        (ImportError("DLL load failed: Doe^Jane"), "unexpected way (ImportError)", {}),
+        (ImportError("Doe^Jane", name="BreastUSAssistLib.model"), "unexpected way (ImportError)", {}),
+        (KeyError("Doe^Jane"), "unexpected way (KeyError)", {}),
+        (InputError("One sentence."), "One sentence.", {}),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence_without_a_patient(
+    error: Exception, words: str, result: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = failed_event(7, error, Path("/tmp/breastusassist-worker-x"))
+    assert event.kind == "error" and event.request == 7 and event.result == result
+    assert words in event.message and event.message.endswith(".")
+    assert "Doe" not in event.message + capsys.readouterr().err

@@ -138,7 +138,7 @@ class Worker:
         except Cancelled:
             event = WorkerEvent("cancelled", call.id)
         except Exception as error:
-            event = _failed(call.id, error, self._site.exchange)
+            event = failed_event(call.id, error, self._site.exchange)
         finally:
             self._at_work.pop()
             self._cancelled.discard(call.id)
@@ -200,11 +200,11 @@ def _end(exchange: Path) -> None:
     os._exit(0)
 
 
-def _failed(request: int, error: Exception, exchange: Path) -> WorkerEvent:
+def failed_event(request: int, error: Exception, exchange: Path) -> WorkerEvent:
     """One sentence for the user; for stderr the place in the code, without words that could quote a patient."""
-    if isinstance(error, ImportError):
-        name = (error.name or "").split(".")[0]
-        package = _PACKAGES.get(name, name) or "needed"
+    name = (error.name or "").split(".")[0] if isinstance(error, ImportError) else ""
+    if name and name != __name__.split(".", maxsplit=1)[0]:
+        package = _PACKAGES.get(name, name)
         sentence = (
             f"The Python package {package} is missing or does not load; let the module install its packages, or run "
             f"`pip install {package}`."
