@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, UsageError
+from . import labels_import
 from .arguments import print_json, show_progress, subcommand, tell
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def add_to(commands: Any) -> None:
     verified.add_argument(
         "--head", metavar="NUMBER:HASH", help="entry noted from an earlier run that must still be there"
     )
+    for one in (labels_import,):
+        one.add_to(parts, _part)
     restored = _part(parts, "restore", run_restore, "bring an older version back, as a new one", "CASE/1 --reader AB")
     restored.add_argument("record", metavar="CASE/VERSION", help="the version to bring back")
     restored.add_argument("--reader", default="", metavar="NAME", help="who asks for it, for the record")
