@@ -193,6 +193,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/panel/findings_section.py
   BreastUSAssistLib/panel/finish_section.py
   BreastUSAssistLib/panel/frame_sending.py
+  BreastUSAssistLib/panel/icons.py
   BreastUSAssistLib/panel/install.py
   BreastUSAssistLib/panel/install_bar.py
   BreastUSAssistLib/panel/install_plan.py
@@ -240,6 +241,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/worker_export.py
   BreastUSAssistLib/service/worker_labels.py
   BreastUSAssistLib/service/worker_models.py
+  BreastUSAssistLib/service/worker_pipes.py
   BreastUSAssistLib/service/worker_protocol.py
   BreastUSAssistLib/service/worker_refine.py
   BreastUSAssistLib/service/worker_requests.py
