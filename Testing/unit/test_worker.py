@@ -149,7 +149,7 @@ def test_models_stay_loaded_and_can_be_chosen(client: WorkerClient, still: Phant
         ({"model": "lesion-reader"}, "kind reader where outline is needed"),
         ({"backend": "abacus"}, "no back end abacus"),
         ({"settings": {"prevalence": 2}}, "settings do not fit (prevalence)"),
-        ({"settings": {"prevalence": 0.1}, "reader": False}, "prevalence needs a reader"),
+        ({"settings": {"prevalence": 0.1}, "reader": False}, "Prevalence and clinical parameters need a reader"),
         ({"clip": {"name": "x", "kind": "still", "frames": "/nowhere.npy"}}, "gone or damaged"),
         ({"lexicon": "birads-1999"}, "birads-1999"),
     ],

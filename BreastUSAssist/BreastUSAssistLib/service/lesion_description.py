@@ -64,9 +64,9 @@ def check_settings(settings: AnalysisSettings, reader: LesionReader | None) -> N
     """
     calibration = reader.calibration if reader is not None else None
     if settings.prevalence is not None and calibration is None:
-        raise UsageError("A site prevalence needs a reader model with a calibration; leave the prevalence out.")
+        raise UsageError("A site prevalence needs a reader model with a calibration; leave --prevalence out.")
     if settings.clinical is not None and (calibration is None or calibration.clinical is None):
-        raise UsageError("Clinical parameters need a reader model that takes them; leave the parameters out.")
+        raise UsageError("Clinical parameters need a reader model that takes them; leave --clinical out.")
 
 
 def opinions_of(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import InputError, UsageError
 from .worker_clip import WorkerClip
 from .worker_models import ModelChoice
 from .worker_protocol import exchange_error, new_path, write_array
@@ -40,6 +40,7 @@ def analyze(arguments: Mapping[str, Any], site: "Worksite", progress: "Progress"
     from ..model.predictor import LARGEST_BATCH
     from .analyze import analyze_clip
     from .frame_range import analysis_in_whole
+    from .lesion_description import check_settings
 
     started = time.perf_counter()
     handed = WorkerClip.from_json(arguments.get("clip") or {})
@@ -49,6 +50,14 @@ def analyze(arguments: Mapping[str, Any], site: "Worksite", progress: "Progress"
     site.models.notice = said.append
     progress(0, len(clip), "loading the models")
     predictor, reader = site.models.predictor(choice), site.models.reader(choice)
+    settings = settings_of(arguments.get("settings"))
+    try:
+        check_settings(settings, reader)
+    except UsageError as error:
+        # The library's own sentence names options of the command line.
+        raise UsageError(
+            "Prevalence and clinical parameters need a reader model that takes them; turn it on or clear them."
+        ) from error
     progress(0, len(clip), "looking at the frames")
     result = analyze_clip(
         clip,
@@ -57,7 +66,7 @@ def analyze(arguments: Mapping[str, Any], site: "Worksite", progress: "Progress"
         created=datetime.now(UTC).astimezone(),
         new_uid=new_uid,
         reader=reader,
-        settings=settings_of(arguments.get("settings")),
+        settings=settings,
         progress=lambda done, total: progress(done, total, f"frame {done} of {total}"),
         attend=attend,
         at_once=1 if predictor.backend.device == "cpu" else LARGEST_BATCH,
