@@ -394,6 +394,21 @@ def test_edits_made_while_the_case_was_closed_are_taken_in(scene: Any) -> None:
     assert np.array_equal(again.labels() == 2, labels == 2)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_segments_that_a_scene_lost_are_drawn_again(scene: Any, kind: str) -> None:
+    case, _labels = drafted.drafted_case(cases.source_of_kind(kind))
+    case.set_mask(0, 1, drafted.box(3, 3), "click")
+    expected, reading, segmentation = case.labels(), case.reading, case.segmentation
+    frames = range(case.source.frame_count)
+    for lost in (frames, frames[-1:]):
+        case.close()
+        for frame in lost:  # as after a file of the scene could not be read
+            segmentation.segmentation(frame).RemoveAllSegments()
+        case = open_case(scene, case.source.volume)
+        assert case.reading == reading and np.array_equal(case.labels(), expected)
+        drafted.assert_scene_shows_record(case)
+
+
 def test_segments_of_the_reader_become_lesions_when_the_tool_is_done(scene: Any) -> None:
     waiting: list[Any] = []
     drafted.drafted_case(cases.cine())[0].close()

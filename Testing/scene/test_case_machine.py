@@ -154,25 +154,21 @@ class CaseMachine(RuleBasedStateMachine):
         self.case.source.show_frame(frame)
         assert self.case.source.current_frame() == min(frame, self.count - 1) or self.kind == "volume"
 
-    @precondition(lambda self: self.done or self.undone)
+    @precondition(lambda self: self.done)
     @rule()
     def undo(self) -> None:
-        shown = self.case.undo()
-        assert (shown is None) == (not self.done)
-        if self.done:
-            number, before, after = self.done.pop()
-            self.undone.append((number, before, after))
-            self.make(number, before)
+        assert self.case.undo() is not None
+        number, before, after = self.done.pop()
+        self.undone.append((number, before, after))
+        self.make(number, before)
 
-    @precondition(lambda self: self.done or self.undone)
+    @precondition(lambda self: self.undone)
     @rule()
     def redo(self) -> None:
-        shown = self.case.redo()
-        assert (shown is None) == (not self.undone)
-        if self.undone:
-            number, before, after = self.undone.pop()
-            self.done.append((number, before, after))
-            self.make(number, after)
+        assert self.case.redo() is not None
+        number, before, after = self.undone.pop()
+        self.done.append((number, before, after))
+        self.make(number, after)
 
     @rule(data=st.data(), term=st.sampled_from([*SHAPES, None]))
     def change_shape(self, data: st.DataObject, term: str | None) -> None:
@@ -260,12 +256,14 @@ class CaseMachine(RuleBasedStateMachine):
         self.done.clear()
         self.undone.clear()
 
-    @rule()
-    def save_and_open_again(self) -> None:
+    @rule(data=st.data())
+    def save_and_open_again(self, data: st.DataObject) -> None:
         old = self.case
+        seconds = old.reading.seconds_spent + data.draw(st.integers(1, 60))
+        old.add_seconds(seconds - old.reading.seconds_spent)
         with tempfile.TemporaryDirectory() as folder:
             self.case = drafted.opened_again(Path(folder))
-        assert old.closed
+        assert old.closed and self.case.reading.seconds_spent == seconds
         self.done.clear()
         self.undone.clear()
 
@@ -289,6 +287,8 @@ class CaseMachine(RuleBasedStateMachine):
             for frame in range(self.count):
                 assert np.array_equal(self.case.mask(frame, one.number), expected.mask(frame))
         drafted.assert_scene_shows_record(self.case)
+        history = self.case.history
+        assert (history.can_undo, history.can_redo) == (bool(self.done), bool(self.undone))
 
     def teardown(self) -> None:
         if hasattr(self, "case"):

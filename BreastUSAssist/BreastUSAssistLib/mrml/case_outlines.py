@@ -175,15 +175,29 @@ class CaseOutlines:
         return "semiautomatic" if edited else "automatic"
 
     def finish(self) -> None:
-        """Draw the rest of a run whose scene was saved before all its frames were drawn."""
-        waiting = self._record.being_drawn
+        """Draw again what a saved scene did not hold: the rest of a run, or segments that were lost with their file.
+
+        A segment that is missing in all frames was removed by the reader, as long as any other is left.
+        """
+        found = self.found
+        if found is None:
+            return
+        waiting = set(self._record.being_drawn)
+        there = set(found.numbers())
+        listed = [one for one in self._record.reading.lesions if one.present]
+        redrawn = [one for one in listed if one.number in waiting or not there]
+        self.add(one for one in redrawn if one.number not in there)
+        for _step in self.writing([one.number for one in redrawn]):
+            pass
         if waiting:
-            there = set(self.segmentation.numbers())
-            listed = [one for one in self._record.reading.lesions if one.present and one.number in waiting]
-            self.add(one for one in listed if one.number not in there)
-            for _step in self.writing([one.number for one in listed]):
-                pass
             self._record.set_being_drawn(())
+        if self._source.kind == "volume":
+            return
+        for frame in range(self._source.frame_count):
+            here = set(found.segmentation(frame).GetSegmentIDs())
+            lost = [one.number for one in listed if one.number in there and segment_id_of(one.number) not in here]
+            if lost:
+                self._write_frame(frame, lost)
 
     def strangers(self) -> Iterable[tuple[int, int]]:
         """Lesions and frames (from 0) in which the segmentation is not what the record knows, compared now."""
