@@ -211,7 +211,9 @@ class SliceView(QWidget):
 
     def _on_change(self, caller: Any, event: str) -> None:
         if caller is self.mrmlSliceCompositeNode():
-            shown = caller.GetBackgroundVolumeID() or ""
+            volume = self.background()
+            # While a scene is read the volume comes before its image, whose bounds then say nothing.
+            shown = volume.GetID() if volume is not None and volume.GetImageData() is not None else ""
             first, self._background = shown and not self._background, shown
             if first:
                 self.fitSliceToBackground()
