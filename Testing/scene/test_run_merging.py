@@ -106,10 +106,11 @@ def test_frame_numbers_of_a_part_become_those_of_the_case() -> None:
     labels = drafted.two_boxes(3)
     alone = drafted.analysis_of(labels)
     everywhere = alone.gates[0].model_copy(update={"frames": ()})
-    moved = in_case_frames(alone.model_copy(update={"gates": (everywhere,)}), 5)
+    moved = in_case_frames(alone.model_copy(update={"gates": (everywhere,)}), 5, 9)
     assert [frame.frame_number for frame in moved.frames] == [5, 6, 7]
     assert moved.lesions[0].frames == (5, 6, 7) and moved.gates[0].frames == (5, 6, 7)
-    assert in_case_frames(moved, 5) == moved and in_case_frames(alone, 1) == alone
+    assert in_case_frames(moved, 5, 9) == moved and in_case_frames(alone, 1, 3) == alone
+    assert moved.source.frame_count == 9
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -180,6 +181,7 @@ def test_a_run_over_a_part_of_the_frames(scene: Any) -> None:
     expected[2:4][part == 1] = 3
     assert np.array_equal(case.labels(), expected)
     assert case.lesions[2].current is not None and case.lesions[2].current.frames == (3, 4)
+    assert len(case.effective_analysis().frames) == 6
     assert np.array_equal(case.drafts()[1][1][2:4], part) and not case.drafts()[1][1][[0, 1, 4, 5]].any()
 
 

@@ -129,17 +129,20 @@ def merge_run(
     )
 
 
-def in_case_frames(analysis: "Analysis", first_frame: int) -> "Analysis":
-    """An analysis of part of a case with the frame numbers of the case.
+def in_case_frames(analysis: "Analysis", first_frame: int, frame_count: int) -> "Analysis":
+    """An analysis of part of a case with the frame numbers and the frame count of the case.
 
     One that already has them (its first frame is `first_frame`) stays as it is.
     """
-    shift = first_frame - 1
+    shift, analysed = first_frame - 1, analysis.source.frame_count
+    if analysed != frame_count:
+        source = analysis.source.model_copy(update={"frame_count": frame_count})
+        analysis = analysis.model_copy(update={"source": source})
     if not shift or (analysis.frames and analysis.frames[0].frame_number == first_frame):
         return analysis
     frames = [one.model_copy(update={"frame_number": one.frame_number + shift}) for one in analysis.frames]
     # No frames named means all that were analysed, which are not all of the case.
-    every = tuple(range(1, analysis.source.frame_count + 1))
+    every = tuple(range(1, analysed + 1))
     gates = [
         one.model_copy(update={"frames": tuple(number + shift for number in one.frames or every)})
         for one in analysis.gates

@@ -15,7 +15,7 @@ from ..errors import InputError
 from .case_closing import close_with_scene
 from .case_outlines import CaseOutlines
 from .case_record import TABLE, CaseRecord
-from .case_ties import effective_lesions_of, partners_of, tied_readings, untied
+from .case_ties import effective_lesions_of, lexicon_of, partners_of, tied_readings, untied
 from .findings_table import update_table
 from .source import UltrasoundSource
 from .subject_hierarchy import place_beside
@@ -93,15 +93,12 @@ class CaseReading:
     @property
     def lexicon(self) -> "Lexicon":
         """The edition of the last run, or the usual one."""
-        from ..birads.lexicon import DEFAULT_EDITION, EDITIONS, load_lexicon
-
-        editions = [run.lexicon for run in self.runs if run.lexicon in EDITIONS]
-        return load_lexicon(editions[-1] if editions else DEFAULT_EDITION)
+        return lexicon_of(self.record)
 
     @property
     def lesions(self) -> "tuple[EffectiveLesion, ...]":
         """Every lesion as it stands, also removed ones, in the order of their numbers."""
-        return effective_lesions_of(self.record, self.lexicon)
+        return effective_lesions_of(self.record)
 
     @property
     def table(self) -> Any:
@@ -292,7 +289,7 @@ class CaseReading:
     def _refresh(self, record: CaseRecord) -> None:
         table = record.linked(TABLE)
         if table is not None:
-            update_table(table, effective_lesions_of(record, self.lexicon))
+            update_table(table, effective_lesions_of(record))
 
     def _tell(self, change: CaseChange) -> None:
         for listener in list(self.on_change):

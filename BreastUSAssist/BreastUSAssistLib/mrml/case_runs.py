@@ -53,7 +53,7 @@ def applying(
     from ..birads.run_merging import SharedPixels, in_case_frames, merge_run
     from ..service.label_packing import pack_labels
 
-    analysis = in_case_frames(analysis, first_frame)
+    analysis = in_case_frames(analysis, first_frame, record.frame_count)
     shared, packed, steps = SharedPixels(), [], 2 * len(labels)
     for offset, frame in enumerate(labels):
         packed.append(pack_labels(frame))

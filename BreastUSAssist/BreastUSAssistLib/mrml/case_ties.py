@@ -16,10 +16,19 @@ Readings = list[tuple[CaseRecord, "Reading"]]
 """Records whose reading changes, each with the new one."""
 
 
-def effective_lesions_of(record: CaseRecord, lexicon: "Lexicon") -> "tuple[EffectiveLesion, ...]":
+def lexicon_of(record: CaseRecord) -> "Lexicon":
+    """The edition of a case's last run, or the usual one."""
+    from ..birads.lexicon import DEFAULT_EDITION, EDITIONS, load_lexicon
+
+    editions = [run.lexicon for run in record.runs if run.lexicon in EDITIONS]
+    return load_lexicon(editions[-1] if editions else DEFAULT_EDITION)
+
+
+def effective_lesions_of(record: CaseRecord) -> "tuple[EffectiveLesion, ...]":
     """Lesions of a case as they stand, those that are tied to other cases judged together with them."""
     from ..birads.reading_view import effective_lesions
 
+    lexicon = lexicon_of(record)
     views = [
         lesion
         for partner in partners_of(record)
