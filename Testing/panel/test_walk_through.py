@@ -102,6 +102,7 @@ def _correct(bench: PanelBench, key: int) -> np.ndarray:
     corrected = bench.mask().copy()
     lesion = bench.case.reading.lesions[0]
     assert lesion.edited_frames == (key + 1,)
+    assert lesion.tools == ("click",)
     assert lesion.revised is not None
     bench.picture("5-corrected")
     bench.panel.correct.undo()

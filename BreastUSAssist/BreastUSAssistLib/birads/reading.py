@@ -32,7 +32,7 @@ class LesionReading(Record):
     """False: the reader says that this is no lesion; the draft stays, so that it can be put back."""
     revised: Lesion | None = None
     """The AI's description of the outline as the reader corrected it; None while the outline is the draft's."""
-    descriptors: dict[str, str] = {}
+    descriptors: dict[str, str] = Field(default_factory=dict)
     """Term by attribute, those alone that the reader chose."""
     category: str | None = None
     """The reader's own, one of READER_CATEGORIES; None while there is none."""

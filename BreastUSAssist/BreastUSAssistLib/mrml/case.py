@@ -92,7 +92,8 @@ class Case(CaseReading):
         from ..birads.reading_changes import OUTLINE_TOOLS
 
         if tool not in OUTLINE_TOOLS:
-            raise UsageError(f"{tool} is no tool for outlines; use one of {', '.join(OUTLINE_TOOLS)}.")
+            text = _("{tool} is no tool for outlines; use one of {tools}.")
+            raise UsageError(text.format(tool=tool, tools=", ".join(OUTLINE_TOOLS)))
         self._check_open()
         self._outlines.settle()  # what was drawn before was drawn with the tool of then
         self._tool = tool

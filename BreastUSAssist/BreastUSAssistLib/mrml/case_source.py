@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from .pixel_calibration import calibration_of
 from .source import UltrasoundSource
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def analysis_without_run(source: UltrasoundSource, lexicon: "Lexicon") -> "Analy
     from ..birads.analysis import Source, Spacing
     from ..birads.reading_view import case_without_run
 
-    spacing = source.frame(0).pixel_spacing
+    spacing = calibration_of(source).spacing
     described = Source(
         format="slicer",
         files=tuple(path.name for path in source.files),

@@ -200,8 +200,14 @@ class FindingsSection:
 
     def _on_put_back(self, checked: bool = False) -> None:
         case, lesion = self._session.case, self._selected()
-        if case is not None and lesion is not None:
-            self._session.change(lambda: [case.put_back_term(lesion.number, key) for key in sorted(lesion.changed)])
+        if case is None or lesion is None:
+            return
+
+        def put_back() -> None:
+            for attribute in sorted(lesion.changed):
+                case.put_back_term(lesion.number, attribute)
+
+        self._session.change(put_back)
 
     def _on_category(self, index: int) -> None:
         case, lesion = self._session.case, self._selected()

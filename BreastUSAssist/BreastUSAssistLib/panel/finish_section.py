@@ -1,7 +1,7 @@
 """Section 5: who decides, Accept, Reject, Next, Export."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ctk
 import slicer
@@ -10,6 +10,9 @@ from slicer.i18n import tr as _
 from .export_run import ExportRun
 from .label_keeping import LabelKeeping
 from .session import Session
+
+if TYPE_CHECKING:
+    from ..birads.reading import Decision
 
 READER_SETTING, LABELS_SETTING = "BreastUSAssist/Reader", "BreastUSAssist/LabelFolder"
 EXPORT_SETTING, ENCRYPT_SETTING = "BreastUSAssist/ExportFolder", "BreastUSAssist/EncryptLabels"
@@ -68,7 +71,7 @@ class FinishSection:
         """Write the chosen files."""
         self.exporting.start(Path(self._ui.exportPathLineEdit.currentPath))
 
-    def _decide(self, decision: str) -> None:
+    def _decide(self, decision: "Decision") -> None:
         self.keeping.start(
             decision,
             str(self._ui.readerLineEdit.text),

@@ -44,11 +44,12 @@ class InstallBar:
         return bool(outcome.ready)
 
     def engine(self) -> "Engine":
-        """PyTorch where an NVIDIA driver is or was asked for, else the light engine for the processor."""
+        """What runs the models: PyTorch where a GPU was asked for, or is there and nothing else; else the light one."""
         asked = str(self._session.parameters.device) if self._session.parameters is not None else "auto"
-        if asked == "cpu":
-            return "cpu"
-        return "gpu" if asked == "cuda" or shutil.which("nvidia-smi") else "cpu"
+        if asked in ("cpu", "cuda"):
+            return "cpu" if asked == "cpu" else "gpu"
+        # PyTorch with CUDA is some 3 GB: it is not asked for where a light engine is installed already.
+        return "gpu" if shutil.which("nvidia-smi") and self._installer().plan("cpu").steps else "cpu"
 
     def _on_install(self, checked: bool = False) -> None:
         if self.ensure():

@@ -13,7 +13,7 @@ from .session import Session
 from .signals import Signal
 
 if TYPE_CHECKING:
-    from ..birads.reading import Reading
+    from ..birads.reading import Decision, Reading
     from ..mrml.case import Case
     from ..service.worker_protocol import WorkerEvent
 
@@ -27,7 +27,7 @@ class LabelKeeping:
         self.changed = Signal()
         self.running = False
 
-    def start(self, decision: str, reader: str, reason: str, store: Path, encrypted: bool) -> None:
+    def start(self, decision: "Decision", reader: str, reason: str, store: Path, encrypted: bool) -> None:
         """Decide the session's case; the status line says how it ended."""
         session, case = self._session, self._session.case
         if self.running or session.stepper.busy:

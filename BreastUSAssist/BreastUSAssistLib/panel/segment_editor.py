@@ -10,9 +10,12 @@ from .frame_sending import model_choice
 from .session import Session
 
 if TYPE_CHECKING:
+    from ..birads.reading import Tool
     from ..mrml.case import Case
 
 EFFECT = "Breast lesion"
+TOOLS: "dict[str, Tool]" = {"add": "click", "remove": "click", "box": "box", "scribble": "scribble"}
+"""Mode of the effect to what the reading says an outline was corrected with."""
 NODE_TAG = "SegmentEditor"
 """Singleton tag of the Segment Editor module's node: what was chosen there holds here, and the other way round."""
 
@@ -76,6 +79,8 @@ class PromptEditor:
             return
         if not mode:
             self.widget.setActiveEffectByName("")
+            if self._session.case is not None and not self._session.case.closed:
+                self._session.case.tool = "segment_editor"
             return
         self.select(self._session.case, number)
         self.widget.setActiveEffectByName(EFFECT)
@@ -83,6 +88,8 @@ class PromptEditor:
         if effect is None:
             raise UsageError(_("The click tool is not installed; install the extension again."))
         effect.setParameter("Mode", mode)
+        if self._session.case is not None:
+            self._session.case.tool = TOOLS[mode]
         tool = effect.self()
         tool.said.connect(self._say)
         tool.request_options = lambda: model_choice(self._session.parameters)

@@ -180,7 +180,8 @@ def _kept(
 
 
 def _dice(one: np.ndarray, other: np.ndarray) -> float:
-    return float(2 * np.count_nonzero(one & other) / max(np.count_nonzero(one) + np.count_nonzero(other), 1))
+    both = int(np.count_nonzero(one)) + int(np.count_nonzero(other))
+    return 2 * int(np.count_nonzero(one & other)) / max(both, 1)
 
 
 def _after_clicks(source: Path, draft: np.ndarray, truth: np.ndarray, refiner: Refiner) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Request "keep_label": a decided reading into the label store. It counts as decided once the store has it on disk."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from .worker_protocol import read_array
 
 if TYPE_CHECKING:
     from ..birads.analysis import Analysis
+    from ..birads.reading import Reading
     from ..labels.masks import MaskStack
     from ..labels.store import LabelStore
 
@@ -48,12 +49,13 @@ def keep_label(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if reading.decision == "open":
         raise InputError("An open reading is no label; accept or reject it first.")
     uids = dict.fromkeys(str(header.get("SOPInstanceUID", "")) for header in handed.all_headers())
+    runs = [_run(one) for one in arguments.get("runs") or ()]
     label = NewLabel(
         kind=reading.decision,
         image=identity_of((frame.pixels for frame in clip), clip.kind, [uid for uid in uids if uid]),
-        result=MaskStack.of_labels(read_array(arguments.get("labels"))),
+        result=MaskStack.of_labels(read_array(arguments.get("labels")), spoken=_looked_at(runs, reading)),
         reading=reading,
-        runs=[_run(one) for one in arguments.get("runs") or ()],
+        runs=runs,
         frames={number: frame.pixels for number, frame in enumerate(clip, start=1)},
     )
     with _opened(Path(str(arguments.get("store"))), bool(arguments.get("encrypted", True))) as store:
@@ -61,12 +63,19 @@ def keep_label(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": record.name, "case": record.case, "version": record.version}
 
 
+def _looked_at(runs: "Sequence[tuple[Analysis, MaskStack | None]]", reading: "Reading") -> list[int]:
+    """1-based numbers of the frames that a model or the reader looked at: only there does no mask mean no lesion."""
+    analysed = {frame.frame_number for analysis, _ in runs for frame in analysis.frames}
+    return sorted(analysed | {number for lesion in reading.lesions for number in lesion.edited_frames})
+
+
 def _run(handed: Mapping[str, Any]) -> "tuple[Analysis, MaskStack | None]":
     from ..birads.analysis import Analysis
     from ..labels.masks import MaskStack
 
     analysis = Analysis.model_validate(json.loads(handed["analysis"]))
-    return analysis, MaskStack.of_labels(read_array(handed["labels"]))
+    spoken = [frame.frame_number for frame in analysis.frames]
+    return analysis, MaskStack.of_labels(read_array(handed["labels"]), spoken=spoken)
 
 
 def _opened(folder: Path, encrypted: bool) -> "LabelStore":
