@@ -108,7 +108,9 @@ class Panel:
         if parameters is None:
             self._unbind()
         elif self._bound is None:
-            self._bound = [(parameters, parameters.connectGui(part)) for part in self._parts]
+            # connectGui does the same but gives no tag to take it back with.
+            tags = [parameters.connectParametersToGui(_named_by_parameter(part)) for part in self._parts]
+            self._bound = [(parameters, tag) for tag in tags]
 
     def _unbind(self) -> None:
         for parameters, tag in self._bound or ():
@@ -118,3 +120,9 @@ class Panel:
     def _say(self, sentence: str, kind: str) -> None:
         sign = "✖ " if kind == "error" else ""
         self.ui.statusLabel.setText(sign + sentence if sentence else _("Ready."))
+
+
+def _named_by_parameter(part: Any) -> dict[str, Any]:
+    """Widgets of a section by the parameter that its .ui file names for them."""
+    named = {widget.property("SlicerParameterName"): widget for widget in vars(part).values() if widget is not None}
+    return {str(name): widget for name, widget in named.items() if name}
