@@ -34,6 +34,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/command_line/demo.py
   BreastUSAssistLib/command_line/evaluate.py
   BreastUSAssistLib/command_line/labels.py
+  BreastUSAssistLib/command_line/labels_import.py
   BreastUSAssistLib/command_line/models.py
   BreastUSAssistLib/command_line/phantom.py
   BreastUSAssistLib/command_line/refine.py
@@ -63,9 +64,12 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/blobs.py
   BreastUSAssistLib/labels/durable.py
   BreastUSAssistLib/labels/image_identity.py
+  BreastUSAssistLib/labels/importing.py
   BreastUSAssistLib/labels/index.py
   BreastUSAssistLib/labels/index_errors.py
   BreastUSAssistLib/labels/keys.py
+  BreastUSAssistLib/labels/known_values.py
+  BreastUSAssistLib/labels/mask_files.py
   BreastUSAssistLib/labels/masks.py
   BreastUSAssistLib/labels/new_label.py
   BreastUSAssistLib/labels/pixel_content.py
@@ -218,6 +222,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/demo.py
   BreastUSAssistLib/service/familiarity_gate.py
   BreastUSAssistLib/service/frame_range.py
+  BreastUSAssistLib/service/label_import.py
   BreastUSAssistLib/service/label_packing.py
   BreastUSAssistLib/service/lesion_description.py
   BreastUSAssistLib/service/outline_band.py
