@@ -1,6 +1,7 @@
-"""Files written whole or not at all, and the folder of resources that ships with the code."""
+"""Files and folders written whole or not at all, and the folder of resources that ships with the code."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,30 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 
 
+@contextmanager
+def folder_written_whole(target: Path, advice: str = "choose another --out") -> Iterator[Path]:
+    """Yield a new folder beside `target` that takes its place at the end, or vanishes on any failure.
+
+    Raises:
+        OutputError: the disk is full or not writable.
+    """
+    beside: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".", suffix=".part"))
+        beside.chmod(0o755)
+        yield beside
+        _take_place(beside, target)
+    except (OSError, OutputError) as error:
+        # A file's own OutputError names a temporary path that means nothing to the reader.
+        cause = error.__cause__ if isinstance(error, OutputError) else error
+        reason = getattr(cause, "strerror", None) or type(cause).__name__
+        raise OutputError(f"{target} could not be written ({reason}); free space or {advice}.") from error
+    finally:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
 def resource_path(*parts: str) -> Path:
     """Path of a shipped resource: inside the package when installed by pip, beside it in Slicer and in a checkout."""
     package = Path(__file__).resolve().parent
@@ -56,6 +81,19 @@ def resource_path(*parts: str) -> Path:
         if root.is_dir():
             return root.joinpath(*parts)
     raise FileNotFoundError(f"The Resources folder is missing beside {package}; install BreastUSAssist again.")
+
+
+def _take_place(beside: Path, target: Path) -> None:
+    older = beside.with_suffix(".old")
+    if target.exists():
+        target.rename(older)
+    try:
+        beside.rename(target)
+    except OSError:
+        if older.exists():
+            older.rename(target)
+        raise
+    shutil.rmtree(older, ignore_errors=True)
 
 
 def _umask() -> int:

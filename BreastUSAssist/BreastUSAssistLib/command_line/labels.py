@@ -1,4 +1,4 @@
-"""`breastusassist labels init|list|show|history|verify|restore`: the label store."""
+"""`breastusassist labels init|import|export|list|show|history|verify|restore`: the label store."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, UsageError
-from . import labels_import
+from . import labels_export, labels_import
 from .arguments import print_json, show_progress, subcommand, tell
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def add_to(commands: Any) -> None:
     """Add the command and its parts."""
     parser = commands.add_parser(
         "labels",
-        help="make, look into, verify or restore a label store",
+        help="make, fill, look into, verify, restore or export a label store",
         description="Works on a label store. The key is taken from BREASTUS_KEY or the keyring. Research use only, not "
         "for diagnosis.",
     )
@@ -39,7 +39,7 @@ def add_to(commands: Any) -> None:
     verified.add_argument(
         "--head", metavar="NUMBER:HASH", help="entry noted from an earlier run that must still be there"
     )
-    for one in (labels_import,):
+    for one in (labels_import, labels_export):
         one.add_to(parts, _part)
     restored = _part(parts, "restore", run_restore, "bring an older version back, as a new one", "CASE/1 --reader AB")
     restored.add_argument("record", metavar="CASE/VERSION", help="the version to bring back")

@@ -1,9 +1,6 @@
 """The files of one analysed case: written into a folder beside, which then takes the place of the old one."""
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +15,8 @@ from ..dicom.provenance import laterality
 from ..dicom.segmentation import write_segmentation
 from ..dicom.slicer_segmentation import write_slicer_segmentation
 from ..dicom.structured_report import write_report as write_structured_report
-from ..errors import OutputError, UsageError
+from ..errors import UsageError
+from ..files import folder_written_whole
 from ..ultrasound.frame import Clip
 from .analysis_file import write_analysis
 from .analyze import CaseResult
@@ -116,43 +114,6 @@ def write_files(
                 raise
             notes.append(f"{case.clip.name}: {name} was not written. {error}")
     return notes
-
-
-@contextmanager
-def folder_written_whole(target: Path, advice: str = "choose another --out") -> Iterator[Path]:
-    """Yield a new folder beside `target` that takes its place at the end, or vanishes on any failure.
-
-    Raises:
-        OutputError: the disk is full or not writable.
-    """
-    beside: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".", suffix=".part"))
-        beside.chmod(0o755)
-        yield beside
-        _replace(beside, target)
-    except (OSError, OutputError) as error:
-        # A file's own OutputError names a temporary path that means nothing to the reader.
-        cause = error.__cause__ if isinstance(error, OutputError) else error
-        reason = getattr(cause, "strerror", None) or type(cause).__name__
-        raise OutputError(f"{target} could not be written ({reason}); free space or {advice}.") from error
-    finally:
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)
-
-
-def _replace(beside: Path, target: Path) -> None:
-    older = beside.with_suffix(".old")
-    if target.exists():
-        target.rename(older)
-    try:
-        beside.rename(target)
-    except OSError:
-        if older.exists():
-            older.rename(target)
-        raise
-    shutil.rmtree(older, ignore_errors=True)
 
 
 def key_pictures(result: CaseResult) -> list[KeyPicture]:

@@ -1,0 +1,220 @@
+"""Exports: views of the store in the forms of other programs. The store stays the truth."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from ..errors import InputError, UsageError
+from ..files import folder_written_whole, write_text
+from .export_query import QUERY, ExportCounts, ExportedRecord, ExportQuery, ExportRecord, Part, read_query
+from .export_split import parts_of
+from .masks import MaskStack
+from .record import LabelRecord
+from .store import LabelStore
+
+Progress = Callable[[int, int], None]
+WITHOUT_PIXELS = ("csv",)
+"""Formats that need no image."""
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedCase:
+    """One label of an export."""
+
+    record: LabelRecord
+    part: Part
+    fold: int | None
+    frames: tuple[int, ...]
+    """1-based numbers of the frames that masks speak of and whose pixels are stored; ascending."""
+    masks: MaskStack
+    """As the reader left them, or as they were imported."""
+
+    def frame_name(self, number: int) -> str:
+        """Name of a frame's files, without ending."""
+        return self.record.case if self.record.image.frame_count == 1 else f"{self.record.case}_{number:04d}"
+
+
+@dataclass(eq=False)
+class ExportContent:
+    """What a format's writer is given."""
+
+    store: LabelStore
+    query: ExportQuery
+    cases: tuple[ExportedCase, ...]
+    progress: Progress = lambda done, total: None
+    notes: list[str] = field(default_factory=list)
+
+    def each(self) -> Iterator[ExportedCase]:
+        """The cases in the order of the store, telling the progress."""
+        for done, case in enumerate(self.cases, 1):
+            yield case
+            self.progress(done, len(self.cases))
+
+    def pixels(self, case: ExportedCase, number: int) -> np.ndarray:
+        """A frame, uint8, (rows, columns[, 3])."""
+        return self.store.frame(case.record, number)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export held, and what was wrong with the store."""
+
+    record: ExportRecord
+    damaged: tuple[str, ...]
+    """A sentence for each record that could not be read."""
+
+
+Writer = Callable[[Path, ExportContent], None]
+
+
+def export_labels(
+    store: LabelStore,
+    out: Path,
+    query: ExportQuery,
+    write: Writer,
+    *,
+    replace: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> Exported:
+    """Write one view of the store to `out`, whole or not at all, with query.json beside it.
+
+    Each case has its latest version in it (up to `query.head`) if that is of one of the kinds asked for. Left out, and
+    counted, are cases without masks and frames without stored pixels. Pixels are written as they are stored: text that
+    is burnt into them is not removed.
+
+    Args:
+        store: open store; nothing is written to it.
+        out: new or empty folder, or with `replace` one that holds an earlier export.
+        query: what to export.
+        write: writes one format, see `labels.export_*`.
+        replace: put the export in the place of an earlier one and whatever was added to that.
+        progress: called with cases written and their number.
+
+    Raises:
+        UsageError: `out` holds something else.
+        InputError: no label fits the query.
+        OutputError: the folder cannot be written.
+    """
+    _check_target(out, replace)
+    head = query.head or store.head()
+    query = query.model_copy(update={"head": head})
+    cases, notes, damaged = _cases(store, query)
+    content = ExportContent(store, query, cases, progress, notes)
+    if not cases:
+        raise InputError(f"No label of the kinds {', '.join(query.kinds)} can be exported; {_first(notes, damaged)}")
+    if query.format not in WITHOUT_PIXELS:
+        notes.append("Images are as they were stored: text that is burnt into them was not removed.")
+    with folder_written_whole(out) as folder:
+        write(folder, content)
+        record = _record(content, len(damaged))
+        write_text(folder / QUERY, record.text())
+    return Exported(record, tuple(damaged))
+
+
+def _check_target(out: Path, replace: bool) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not replace:
+        raise UsageError(f"{out} is not empty; choose another --out, or --replace an export that lies there.")
+    try:
+        read_query(out)
+    except InputError as error:
+        raise UsageError(f"{out} holds no export that could be replaced; choose another --out.") from error
+
+
+def _first(notes: list[str], damaged: list[str]) -> str:
+    return (damaged or notes or ["accept or import some first."])[0]
+
+
+def _cases(store: LabelStore, query: ExportQuery) -> tuple[tuple[ExportedCase, ...], list[str], list[str]]:
+    """Cases to export, notes on what is left out, and a sentence for each damaged record."""
+    found: list[tuple[LabelRecord, MaskStack, tuple[int, ...]]] = []
+    damaged: list[str] = []
+    without_masks = without_pixels = frames_left_out = 0
+    for case, version in _versions(store, query):
+        try:
+            record = store.get(case, version)
+            masks = store.result(record)
+            if masks is None:
+                without_masks += 1
+                continue
+            frames = _frames(store, record, masks, query)
+        except InputError as error:
+            damaged.append(str(error))
+            continue
+        frames_left_out += 0 if query.format in WITHOUT_PIXELS else len(masks.spoken) - len(frames)
+        if not frames and query.format not in WITHOUT_PIXELS:
+            without_pixels += 1
+            continue
+        found.append((record, masks, frames))
+    parts = parts_of({record.case: record.patient or record.case for record, _, _ in found}, query)
+    cases = tuple(ExportedCase(record, *parts[record.case], frames, masks) for record, masks, frames in found)
+    notes = []
+    if without_masks:
+        notes.append(f"{without_masks} cases have no masks and were left out.")
+    if frames_left_out:
+        notes.append(
+            f"{frames_left_out} frames ({without_pixels} whole cases) were left out because their pixels are not "
+            "stored; import them again with their images."
+        )
+    if query.split and not any(case.part == "test" for case in cases):
+        notes.append("No patient fell to the share held back; use another seed or wait for more labels.")
+    return cases, notes, damaged
+
+
+def _versions(store: LabelStore, query: ExportQuery) -> Iterator[tuple[str, int]]:
+    """The version of each case that counts."""
+    last = int((query.head or "0").partition(":")[0])
+    for summary in store.list():
+        chosen = summary
+        if summary.entry > last:
+            older = [one for one in store.history(summary.case) if one.entry <= last]
+            if not older:
+                continue
+            chosen = older[-1]
+        if chosen.kind in query.kinds:
+            yield chosen.case, chosen.version
+
+
+def _frames(store: LabelStore, record: LabelRecord, masks: MaskStack, query: ExportQuery) -> tuple[int, ...]:
+    if query.format in WITHOUT_PIXELS:
+        return masks.spoken
+    frames = tuple(sorted(set(masks.spoken) & set(store.frame_numbers(record))))
+    for number in frames:
+        # A damaged frame is found here, before anything of its case is written.
+        store.frame(record, number)
+    return frames
+
+
+def _record(content: ExportContent, damaged: int) -> ExportRecord:
+    records = tuple(
+        ExportedRecord(
+            record=case.record.name,
+            patient=case.record.patient,
+            part=case.part,
+            fold=case.fold,
+            frames=case.frames,
+            lesions=len(case.masks.numbers),
+        )
+        for case in content.cases
+    )
+    counts = ExportCounts(
+        cases=len(records),
+        patients=len({case.record.patient or case.record.case for case in content.cases}),
+        frames=sum(len(one.frames) for one in records),
+        lesions=sum(one.lesions for one in records),
+        train=sum(one.part == "train" for one in records),
+        test=sum(one.part == "test" for one in records),
+        left_out=sum(1 for _ in _versions(content.store, content.query)) - len(records),
+    )
+    return ExportRecord(
+        software=f"BreastUSAssist {__version__}",
+        store=content.store.header.id,
+        query=content.query,
+        counts=counts,
+        notes=tuple(content.notes),
+        records=records,
+    )
