@@ -45,7 +45,9 @@ CASE_CONTROLS = (
 def seen(bench: PanelBench) -> dict[str, Any]:
     """Everything that a reader sees of the case, and what is stored of it."""
     case = bench.case
-    shown = {f"{section}.{name}": getattr(getattr(bench.ui(section), name), value) for section, name, value in CASE_CONTROLS}
+    shown = {
+        f"{section}.{name}": getattr(getattr(bench.ui(section), name), value) for section, name, value in CASE_CONTROLS
+    }
     return {
         **shown,
         "image": bench.ui("case").inputSelector.currentNode().GetName(),

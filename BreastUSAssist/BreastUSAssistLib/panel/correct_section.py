@@ -98,7 +98,9 @@ class CorrectSection:
         except BreastUSAssistError as error:
             self._session.say(str(error), "error")
             mode = ""
-        self._mode = mode
+        left, self._mode = self._mode and not mode, mode
+        if left:
+            self._session.keep_polling()
         self._show()
 
     def _show(self) -> None:

@@ -147,6 +147,11 @@ class Session(slicer.util.VTKObservationMixin):
         self._timer.start()
         return number
 
+    def keep_polling(self) -> None:
+        """Go on reading answers that somebody else asked the child process for and no longer waits for."""
+        if self.client.busy:
+            self._timer.start()
+
     def count_time(self) -> None:
         """Book the time since the last action to the case; a long pause counts as the longest that is work."""
         now = self._clock()
