@@ -9,7 +9,7 @@ import pytest
 from BreastUSAssistLib.files import resource_path
 from BreastUSAssistLib.ultrasound.phantom import LesionSpec
 from panel.bench import PanelBench, small
-from panel.reader_actions import cell_text, choose_text, choose_term, shared_bench
+from panel.reader_actions import cell_text, choose_term, choose_text, shared_bench
 
 pytest.importorskip("slicer_core")
 pytest.importorskip("PySide6")
@@ -184,7 +184,7 @@ def test_a_drafted_still_fits_one_screen(bench: PanelBench, theme: str) -> None:
 
 
 def test_every_text_of_the_panel_is_translated(bench: PanelBench) -> None:
-    """Texts that Python sets anew are all marked; the lexicon's terms, names of nodes and numbers are no texts of ours."""
+    """Texts that Python sets anew are all marked; terms of the lexicon and names of nodes are no texts of the panel."""
     with bench.host.marked_text():
         bench.session.case_changed.emit()
         bench.session.findings_changed.emit()

@@ -68,7 +68,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanelBench]:
 
 @pytest.fixture(scope="module")
 def saved(bench: PanelBench) -> tuple[Path, Path, dict[str, Any]]:
-    """A scene with a read and accepted cine, tied to a drafted still; the same before the still was opened; its look."""
+    """A scene with an accepted cine, tied to a drafted still; one from before the cine was opened; what was seen."""
     lesion = LesionSpec(width_mm=14, height_mm=9)
     still = bench.load(small("still", lesions=(lesion,), seed=7), "still")
     bench.choose(still)

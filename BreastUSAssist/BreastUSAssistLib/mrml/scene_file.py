@@ -19,7 +19,7 @@ def save_scene(scene: Any, folder: Path, name: str) -> Path:
     target = Path(folder) / f"{safe_name(name)}.mrb"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # In a folder of its own: the file's name becomes that of a folder in it, and one with a dot in front is refused.
+        # In a folder of its own: a file with a dot in front is refused, and its name is that of the folder in it.
         with tempfile.TemporaryDirectory(prefix=".saving-", dir=target.parent) as beside:
             written = Path(beside) / target.name
             if not scene.WriteToMRB(str(written)) or not written.is_file():
