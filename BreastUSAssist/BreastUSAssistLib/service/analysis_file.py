@@ -51,7 +51,7 @@ def read_analysis(path: Path) -> Analysis:
         raise InputError(f"{path} is damaged or not JSON; run analyze again to make it anew.") from error
     _check_version(path, content)
     try:
-        return Analysis.model_validate_json(json.dumps(_upgraded(content)))
+        return Analysis.model_validate_json(json.dumps(upgraded(content)))
     except (ValidationError, ValueError) as error:
         raise InputError(f"{path} is not an analysis ({_first(error)}); run analyze again to make it anew.") from error
 
@@ -74,7 +74,7 @@ def _check_version(path: Path, content: Any) -> None:
     raise InputError(f"{path} has format {version} but this version reads {SCHEMA_VERSION}; {advice}.")
 
 
-def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
+def upgraded(content: dict[str, Any]) -> dict[str, Any]:
     """An analysis of an older version as one of this: what 1.1 has not may be left out, and in 1.0 one model ran."""
     if content["schema_version"] not in OLDER:
         return content

@@ -15,7 +15,7 @@ from ..birads.reading import SCHEMA_VERSION as READING_VERSION
 from ..birads.reading import Reading
 from ..errors import InputError
 from ..json_schema import published_schema
-from .analysis_file import OLDER, _upgraded
+from .analysis_file import OLDER, upgraded
 
 SCHEMA_VERSION: Final = "1.0"
 _DAMAGED = "The stored case is damaged ({0}); open an older copy of the scene, or delete its record and analyse again."
@@ -116,7 +116,7 @@ def _with_current_analyses(content: dict[str, Any]) -> dict[str, Any]:
 
 def _current(analysis: Any) -> Any:
     older = isinstance(analysis, dict) and analysis.get("schema_version") in OLDER
-    return _upgraded(analysis) if older else analysis
+    return upgraded(analysis) if older else analysis
 
 
 def _where(error: Exception) -> str:

@@ -1,0 +1,97 @@
+"""`python -m host.pictures FOLDER` in Testing/: the pictures of the README, of a phantom, in light and dark."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import start_host
+
+SECTIONS = ("case", "analyze", "findings", "correct", "finish")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write panel-light.png, panel-dark.png and a picture of each section in both."""
+    parser = argparse.ArgumentParser(prog="python -m host.pictures", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--image", type=Path, help="an image of yours in place of the phantom")
+    options = parser.parse_args(arguments)
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    host = start_host()
+    host.load_module("SegmentEditorBreastLesion")
+    module = host.load_module("BreastUSAssist")
+    window = host.window(module)
+    with tempfile.TemporaryDirectory() as scratch:
+        open_image(host, module.panel, options.image or phantom_file(Path(scratch)))
+        read(host, module.panel)
+        for theme in ("light", "dark"):
+            host.set_theme(theme)
+            module.exit()
+            module.enter()
+            module.panel.correct.toggle_clicks()
+            host.process_events(0.5)
+            shrink(host.screenshot(window, options.folder / f"panel-{theme}.png"))
+            for section in SECTIONS:
+                part = getattr(module.panel.ui, f"{section}Button")
+                shrink(host.screenshot(part, options.folder / f"{section}-{theme}.png"))
+        module.cleanup()
+    return 0
+
+
+def phantom_file(folder: Path) -> Path:
+    """A spiculated lesion that nobody has."""
+    from BreastUSAssistLib.ultrasound.phantom import render, save_dicom
+    from BreastUSAssistLib.ultrasound.phantom_spec import standard_cases
+
+    return save_dicom(render(standard_cases()["irregular-spiculated"]), folder / "phantom.dcm")
+
+
+def open_image(host: Any, panel: Any, path: Path) -> None:
+    """Load an image and draft it."""
+    from BreastUSAssistLib.mrml.volume_loading import load_clip
+    from BreastUSAssistLib.ultrasound.reading import open_clip
+
+    finish = panel.finish._ui
+    finish.labelsPathLineEdit.setCurrentPath("~/BreastUSAssist/labels")
+    finish.exportPathLineEdit.setCurrentPath("~/BreastUSAssist/exports")
+    finish.readerLineEdit.setText("Reader A")
+    panel.session.choose(load_clip(host.slicer.mrmlScene, open_clip(path)).volume)
+    panel.analyze.start()
+    wait(host, lambda: not panel.analyze.run.running)
+
+
+def read(host: Any, panel: Any) -> None:
+    """Change a term, give a category and a note."""
+    from BreastUSAssistLib.birads.reading import Place
+
+    case = panel.session.case
+    panel.session.change(lambda: case.set_place(Place(side="left", clock=2.5, distance_mm=40)))
+    if case.lesions:
+        number = case.lesions[0].number
+        panel.session.change(lambda: case.set_term(number, "margin", "angular"))
+        panel.session.change(lambda: case.set_category(number, "4C"))
+        panel.session.change(lambda: case.set_note(number, "hypoechoic, shadowing"))
+    panel.session.case_changed.emit()
+    wait(host, lambda: not (panel.revising.busy or panel.session.client.busy))
+
+
+def wait(host: Any, until: Callable[[], bool]) -> None:
+    """Turn the event loop until something holds."""
+    if not host.process_events(until=until, timeout=120):
+        raise TimeoutError("it did not happen within two minutes")
+
+
+def shrink(path: Path) -> None:
+    """Fewer colours: a third of the bytes, and nobody sees it."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(256)
+    small.save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
