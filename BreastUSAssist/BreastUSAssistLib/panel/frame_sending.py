@@ -32,11 +32,20 @@ def sent_clip(
         frames=str(path),
         spacing=None if spacing is None else (spacing.row_mm, spacing.column_mm, spacing.source),
         times_ms=None if times is None else tuple(times[index] for index in frames),
-        slice_mm=abs(source.volume.GetSpacing()[2]) if source.kind == "volume" and spacing is not None else None,
+        slice_mm=slice_mm_of(source),
         header_files=tuple(str(file) for file in header_files(source)),
         first_frame=frames[0] + 1,
         frame_count=source.frame_count,
     )
+
+
+def slice_mm_of(source: "UltrasoundSource") -> float | None:
+    """Distance between the slices of a volume; None for other images, and where nothing is known in mm."""
+    from ..mrml.pixel_calibration import calibration_of
+
+    if source.kind != "volume" or not calibration_of(source).known:
+        return None
+    return abs(float(source.volume.GetSpacing()[2]))
 
 
 def model_choice(parameters: Any) -> dict[str, Any]:

@@ -6,10 +6,11 @@ import numpy as np
 import qt
 
 from ..errors import BreastUSAssistError
-from .frame_sending import model_choice, sent_clip
+from .frame_sending import model_choice, sent_clip, slice_mm_of
 from .session import Session
 
 if TYPE_CHECKING:
+    from ..birads.lesion import Lesion
     from ..mrml.case import Case, CaseChange
     from ..service.worker_protocol import WorkerEvent
 
@@ -78,7 +79,7 @@ class Revising:
 
             lesion = Lesion.model_validate(event.result["lesion"])
             if case is self._session.case:
-                self._session.change(lambda: case.set_revised(lesion))
+                self._session.change(lambda: case.set_revised(_through_slices(case, lesion)))
         self._again()
 
     def _again(self) -> None:
@@ -121,3 +122,15 @@ def _request(case: "Case", number: int, session: Session) -> dict[str, Any] | No
         "settings": last.model_dump() if last is not None else None,
         **model_choice(session.parameters),
     }
+
+
+def _through_slices(case: "Case", lesion: "Lesion") -> "Lesion":
+    """With its three axes, where the case is a volume: one slice was described, and the lesion runs through several."""
+    if case.source.kind != "volume":
+        return lesion
+    from ..birads.volume_axes import measure_volume
+    from ..mrml.pixel_calibration import calibration_of
+
+    masks = {frame + 1: case.mask(frame, lesion.number) for frame in case.record.masked_frames(lesion.number)}
+    axes = measure_volume(masks, calibration_of(case.source).spacing, slice_mm_of(case.source))
+    return lesion.model_copy(update={"volume_axes": axes})
