@@ -81,12 +81,13 @@ def _annotation(case: ExportedCase, lesion: int, mask: np.ndarray, place: int, i
     }
 
 
-def _attributes(case: ExportedCase, number: int) -> dict[str, str]:
-    """What the reader, or the table that was imported, says of a lesion."""
+def _attributes(case: ExportedCase, number: int) -> dict[str, Any]:
+    """What the reader says of a lesion; under "known" what came with an imported image."""
     reading = case.record.reading
     lesions: tuple[LesionReading, ...] = reading.lesions if reading else ()
     said = next((one for one in lesions if one.number == number), None)
     if said is None:
         return {}
     category = {"category": said.category} if said.category else {}
-    return {**category, **said.descriptors, **known_of(case.record).get(number, {})}
+    known = known_of(case.record).get(number, {})
+    return {**category, **said.descriptors, **({"known": known} if known else {})}

@@ -22,6 +22,8 @@ _CASE = ("case", "version", "kind", "part", "fold", "patient", "reader", "decisi
 _IMAGE = ("image_kind", "rows", "columns", "frame_count", "row_mm", "column_mm")
 _LESION = ("lesion", "tracking_uid", "present", "frames", "largest_frame", "area_px", "area_mm2", "tools")
 _AI = ("ai_area_px", "ai_dice", "ai_category", "ai_probability_malignant", "ai_model", "ai_model_version")
+_KNOWN = "known_"
+"""Opens the columns of what came with an imported image; its own fold, say, is not that of the export."""
 
 
 def write_csv(folder: Path, content: ExportContent) -> None:
@@ -31,7 +33,8 @@ def write_csv(folder: Path, content: ExportContent) -> None:
         OutputError: it cannot be written.
     """
     attributes = tuple(dict.fromkeys(key for edition in EDITIONS for key in load_lexicon(edition).attributes))
-    columns = (*_CASE, *_IMAGE, *_LESION, "category", *attributes, *_AI, *(f"ai_{one}" for one in attributes), *KNOWN)
+    known = (f"{_KNOWN}{name}" for name in KNOWN)
+    columns = (*_CASE, *_IMAGE, *_LESION, "category", *attributes, *_AI, *(f"ai_{one}" for one in attributes), *known)
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\r\n")
     writer.writeheader()
@@ -57,7 +60,7 @@ def _rows(case: ExportedCase, content: ExportContent) -> list[dict[str, object]]
         about |= {"row_mm": record.spacing.row_mm, "column_mm": record.spacing.column_mm}
     numbers = sorted({*said, *case.masks.numbers})
     if not numbers:
-        return [{**about, **({"pathology": "normal"} if tells_normal(record, 0) else {})}]
+        return [{**about, **({f"{_KNOWN}pathology": "normal"} if tells_normal(record, 0) else {})}]
     drafts = _Drafts(case, content)
     known = known_of(record)
     return [
@@ -66,7 +69,7 @@ def _rows(case: ExportedCase, content: ExportContent) -> list[dict[str, object]]
             **_outline(case, number),
             **_said(said.get(number)),
             **drafts.of(number, said.get(number)),
-            **known.get(number, {}),
+            **{f"{_KNOWN}{name}": value for name, value in known.get(number, {}).items()},
         }
         for number in numbers
     ]
