@@ -446,6 +446,11 @@ def test_the_command_exports_and_repeats_an_export(folder, tmp_path, capsys, mon
     assert every_file(tmp_path / "a") == every_file(tmp_path / "b")
     out, err = capsys.readouterr()
     assert "3 cases of 2 patients" in out and "note: " in err
+    assert main([*again, "--replace", "--format", "csv", "--head", "999:" + "0" * 64]) == 3
+    assert "no such entry" in capsys.readouterr().err
+    LabelStore.create(tmp_path / "other").close()
+    other = ["labels", "export", "--store", str(tmp_path / "other"), "--out", str(tmp_path / "c")]
+    assert main([*other, "--query", str(tmp_path / "a")]) == 2 and "another" in capsys.readouterr().err
     assert main([*again, "--format", "csv", "--head", "nonsense"]) == 2
     assert "--head" in capsys.readouterr().err
     for wrong in (["--format", "csv", "--split", "1"], ["--format", "csv", "--kinds", "best"], ["--format", "xml"], []):

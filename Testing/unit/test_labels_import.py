@@ -92,8 +92,9 @@ def test_real_images_are_in_the_store_with_all_that_their_table_says(store, data
         assert np.array_equal(store.frame(record, 1), load_image(row))
         assert np.array_equal(store.result(record).labels()[0], np.where(truth > 100, 0, truth))
         assert store.result(record).spoken == (1,)
-        for known in known_of(record).values():
-            assert known["pathology"] == cells["pathology"] and known["dataset"] == cells["dataset"]
+        known = known_of(store, record)
+        assert known["pathology"] == cells["pathology"]
+        assert known.get("dataset", cells["dataset"]) == cells["dataset"]
         if cells["pixel_mm"]:
             assert record.spacing.row_mm == pytest.approx(float(cells["pixel_mm"]))
         patients.setdefault(cells["patient"], set()).add(record.patient)
@@ -134,7 +135,8 @@ def test_a_run_cut_short_goes_on(store, root, tmp_path):
 
 def test_an_import_hides_no_readers_label(store, root, tmp_path):
     image = save(root / "a.png", picture(0))
-    manifest = table(tmp_path / "m.csv", [{"image": image, "mask": save(root / "m.png", outlines(0)[0])}])
+    row = {"image": image, "mask": save(root / "m.png", outlines(0)[0]), "pathology": "benign"}
+    manifest = table(tmp_path / "m.csv", [row])
     import_manifest(store, manifest, root)
     imported = only(store)
     left = MaskStack.of_labels(outlines(5))
@@ -143,6 +145,7 @@ def test_an_import_hides_no_readers_label(store, root, tmp_path):
     report = import_manifest(store, manifest, root)
     assert (report.added, report.there, report.kept) == (0, 0, 1)
     assert only(store).kind == "accepted" and store.result(only(store)) == left
+    assert known_of(store, only(store)) == {"pathology": "benign"}
 
 
 def test_a_changed_mask_is_a_new_version(store, root, tmp_path):

@@ -56,8 +56,10 @@ def run(options: argparse.Namespace) -> int:
     from ..service.label_export import WRITERS
     from . import BAD_INPUT, DONE
 
-    query = _query(options)
+    query, made_on = _query(options)
     with LabelStore.open(options.store, read_only=True) as store:
+        if made_on not in (None, store.header.id):
+            raise UsageError(f"{options.query} is of another label store; name that one with --store.")
         done = export_labels(
             store, options.out, query, WRITERS[query.format], replace=options.replace, progress=show_progress
         )
@@ -78,16 +80,18 @@ def run(options: argparse.Namespace) -> int:
     return BAD_INPUT if done.damaged else DONE
 
 
-def _query(options: argparse.Namespace) -> "ExportQuery":
+def _query(options: argparse.Namespace) -> "tuple[ExportQuery, str | None]":
+    """The query, and the id of the store that it must be put to."""
     from pydantic import ValidationError
 
-    from ..labels.export_query import ExportQuery, read_query
+    from ..labels.export_query import ExportQuery, read_export
 
     if options.query is not None:
-        return read_query(options.query)
+        record = read_export(options.query)
+        return record.query, record.store
     said = {name: getattr(options, name) for name in ("format", "kinds", "split", "folds", "seed", "head")}
     try:
-        return ExportQuery.model_validate(said)
+        return ExportQuery.model_validate(said), None
     except ValidationError as error:
         option = "--" + str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
         raise UsageError(f"{option} cannot be used as it was given; see `labels export --help`.") from error

@@ -13,7 +13,6 @@ from ..birads.reading import LesionReading
 from ..files import write_text
 from .export_pictures import write_png
 from .exporting import ExportContent, ExportedCase
-from .known_values import known_of
 
 CATEGORY = {"id": 1, "name": "lesion", "supercategory": "breast"}
 
@@ -86,8 +85,7 @@ def _attributes(case: ExportedCase, number: int) -> dict[str, Any]:
     reading = case.record.reading
     lesions: tuple[LesionReading, ...] = reading.lesions if reading else ()
     said = next((one for one in lesions if one.number == number), None)
+    known = {"known": case.known} if case.known else {}
     if said is None:
-        return {}
-    category = {"category": said.category} if said.category else {}
-    known = known_of(case.record).get(number, {})
-    return {**category, **said.descriptors, **({"known": known} if known else {})}
+        return known
+    return {**({"category": said.category} if said.category else {}), **said.descriptors, **known}

@@ -14,7 +14,6 @@ from ..birads.reading import LesionReading
 from ..files import write_bytes
 from .exporting import ExportContent, ExportedCase
 from .known_values import COLUMNS as KNOWN
-from .known_values import known_of, tells_normal
 from .masks import MaskStack
 
 TABLE = "labels.csv"
@@ -59,17 +58,16 @@ def _rows(case: ExportedCase, content: ExportContent) -> list[dict[str, object]]
     if record.spacing is not None:
         about |= {"row_mm": record.spacing.row_mm, "column_mm": record.spacing.column_mm}
     numbers = sorted({*said, *case.masks.numbers})
+    about |= {f"{_KNOWN}{name}": value for name, value in case.known.items()}
     if not numbers:
-        return [{**about, **({f"{_KNOWN}pathology": "normal"} if tells_normal(record, 0) else {})}]
+        return [about]
     drafts = _Drafts(case, content)
-    known = known_of(record)
     return [
         {
             **about,
             **_outline(case, number),
             **_said(said.get(number)),
             **drafts.of(number, said.get(number)),
-            **{f"{_KNOWN}{name}": value for name, value in known.get(number, {}).items()},
         }
         for number in numbers
     ]

@@ -7,7 +7,6 @@ from typing import Any
 from ..files import write_text
 from .export_pictures import LESION, lesion_mask, write_png
 from .exporting import ExportContent, ExportedCase
-from .known_values import known_of
 
 DATALIST = "datalist.json"
 _SECTIONS = {"train": "training", "test": "test"}
@@ -44,7 +43,6 @@ def _item(case: ExportedCase, name: str) -> dict[str, Any]:
         item["patient"] = case.record.patient
     if case.record.spacing is not None:
         item["pixel_mm"] = [case.record.spacing.row_mm, case.record.spacing.column_mm]
-    known = {one["pathology"] for one in known_of(case.record).values() if "pathology" in one}
-    if len(known) == 1:
-        item["pathology"] = known.pop()
+    if "pathology" in case.known:
+        item["pathology"] = case.known["pathology"]
     return item

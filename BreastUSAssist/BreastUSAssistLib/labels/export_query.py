@@ -83,7 +83,12 @@ class ExportRecord(Record):
 
 
 def read_query(path: Path) -> ExportQuery:
-    """The query of an earlier export, from its query.json or the folder that holds it.
+    """The query of an earlier export, see `read_export`."""
+    return read_export(path).query
+
+
+def read_export(path: Path) -> ExportRecord:
+    """What an earlier export held, from its query.json or the folder that holds it.
 
     Raises:
         InputError: the file is not there, damaged, or of a newer version.
@@ -96,7 +101,7 @@ def read_query(path: Path) -> ExportQuery:
             raise InputError(
                 f"{path} has format {version} but this version reads {EXPORT_VERSION}; update BreastUSAssist."
             )
-        return ExportRecord.model_validate_json(json.dumps(content)).query
+        return ExportRecord.model_validate_json(json.dumps(content))
     except OSError as error:
         raise InputError(f"{path} could not be read ({error.strerror}); name the query.json of an export.") from error
     except (ValueError, RecursionError, ValidationError) as error:

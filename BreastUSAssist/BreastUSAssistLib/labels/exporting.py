@@ -1,7 +1,8 @@
 """Exports: views of the store in the forms of other programs. The store stays the truth."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..errors import InputError, UsageError
 from ..files import folder_written_whole, write_text
 from .export_query import QUERY, ExportCounts, ExportedRecord, ExportQuery, ExportRecord, Part, read_query
 from .export_split import parts_of
+from .known_values import known_of
 from .masks import MaskStack
 from .record import LabelRecord
 from .store import LabelStore
@@ -29,8 +31,20 @@ class ExportedCase:
     fold: int | None
     frames: tuple[int, ...]
     """1-based numbers of the frames that masks speak of and whose pixels are stored; ascending."""
-    masks: MaskStack
-    """As the reader left them, or as they were imported."""
+    lesions: int
+    store: LabelStore = field(repr=False)
+
+    @cached_property
+    def masks(self) -> MaskStack:
+        """As the reader left them, or as they were imported."""
+        masks = self.store.result(self.record)
+        assert masks is not None, "cases without masks are left out"
+        return masks
+
+    @cached_property
+    def known(self) -> dict[str, str]:
+        """What came with the image from outside, see known_values."""
+        return known_of(self.store, self.record)
 
     def frame_name(self, number: int) -> str:
         """Name of a frame's files, without ending."""
@@ -50,7 +64,8 @@ class ExportContent:
     def each(self) -> Iterator[ExportedCase]:
         """The cases in the order of the store, telling the progress."""
         for done, case in enumerate(self.cases, 1):
-            yield case
+            # A copy, so that the masks of all cases are never in memory together.
+            yield replace(case)
             self.progress(done, len(self.cases))
 
     def pixels(self, case: ExportedCase, number: int) -> np.ndarray:
@@ -95,11 +110,11 @@ def export_labels(
 
     Raises:
         UsageError: `out` holds something else.
-        InputError: no label fits the query.
+        InputError: no label fits the query, or the store never had its head.
         OutputError: the folder cannot be written.
     """
     _check_target(out, replace)
-    head = query.head or store.head()
+    head = _head(store, query)
     query = query.model_copy(update={"head": head})
     cases, notes, damaged = _cases(store, query)
     content = ExportContent(store, query, cases, progress, notes)
@@ -125,13 +140,25 @@ def _check_target(out: Path, replace: bool) -> None:
         raise UsageError(f"{out} holds no export that could be replaced; choose another --out.") from error
 
 
+def _head(store: LabelStore, query: ExportQuery) -> str:
+    """Entry of the audit trail up to which labels count."""
+    now = store.head()
+    if query.head is None or query.head == now:
+        return now
+    if int(query.head.partition(":")[0]) >= int(now.partition(":")[0]):
+        raise InputError(
+            "The label store has no such entry in its audit trail; name the store that the query was made on."
+        )
+    return query.head
+
+
 def _first(notes: list[str], damaged: list[str]) -> str:
     return (damaged or notes or ["accept or import some first."])[0]
 
 
 def _cases(store: LabelStore, query: ExportQuery) -> tuple[tuple[ExportedCase, ...], list[str], list[str]]:
     """Cases to export, notes on what is left out, and a sentence for each damaged record."""
-    found: list[tuple[LabelRecord, MaskStack, tuple[int, ...]]] = []
+    found: list[tuple[LabelRecord, int, tuple[int, ...]]] = []
     damaged: list[str] = []
     without_masks = without_pixels = frames_left_out = 0
     for case, version in _versions(store, query):
@@ -149,9 +176,11 @@ def _cases(store: LabelStore, query: ExportQuery) -> tuple[tuple[ExportedCase, .
         if not frames and query.format not in WITHOUT_PIXELS:
             without_pixels += 1
             continue
-        found.append((record, masks, frames))
+        found.append((record, len(masks.numbers), frames))
     parts = parts_of({record.case: record.patient or record.case for record, _, _ in found}, query)
-    cases = tuple(ExportedCase(record, *parts[record.case], frames, masks) for record, masks, frames in found)
+    cases = tuple(
+        ExportedCase(record, *parts[record.case], frames, lesions, store) for record, lesions, frames in found
+    )
     notes = []
     if without_masks:
         notes.append(f"{without_masks} cases have no masks and were left out.")
@@ -197,7 +226,7 @@ def _record(content: ExportContent, damaged: int) -> ExportRecord:
             part=case.part,
             fold=case.fold,
             frames=case.frames,
-            lesions=len(case.masks.numbers),
+            lesions=case.lesions,
         )
         for case in content.cases
     )

@@ -2,8 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from .record import LabelRecord
+
+if TYPE_CHECKING:
+    from .store import LabelStore
 
 COLUMNS: tuple[str, ...] = (
     "pathology",
@@ -36,13 +40,20 @@ def known_of_note(note: str) -> dict[str, str]:
     return found if len(found) == len(pairs) and found.keys() <= set(COLUMNS) else {}
 
 
-def known_of(record: LabelRecord) -> dict[int, dict[str, str]]:
-    """Known values of each lesion of an imported record, by its number; of other records nothing."""
-    if record.kind != "imported" or record.reading is None:
-        return {}
-    return {lesion.number: known_of_note(lesion.note) for lesion in record.reading.lesions}
+def known_of(store: "LabelStore", record: LabelRecord) -> dict[str, str]:
+    """What came with the image of a record, by column, though a reader may have judged it since; else nothing.
 
+    A normal image has no lesion whose note could say more than just that.
 
-def tells_normal(record: LabelRecord, lesions: int) -> bool:
-    """Whether an imported record with masks of `lesions` lesions says that the image shows none."""
-    return record.kind == "imported" and record.result is not None and lesions == 0
+    Raises:
+        InputError: an imported version is damaged.
+    """
+    if record.kind != "imported":
+        earlier = [one for one in store.history(record.case) if one.kind == "imported" and one.version < record.version]
+        if not earlier:
+            return {}
+        record = store.get(record.case, earlier[-1].version)
+    if record.reading is not None and record.reading.lesions:
+        return known_of_note(record.reading.lesions[0].note)
+    masks = store.result(record)
+    return {"pathology": "normal"} if masks is not None and not masks.planes else {}
