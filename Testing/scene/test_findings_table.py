@@ -137,7 +137,7 @@ def test_the_table_is_the_same_in_a_saved_scene(scene: Any, tmp_path: Path) -> N
     assert list(content(node)) == list(before)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     note=st.text(st.characters(codec="utf-8"), max_size=30),
     px=st.floats(0, 1e7),
