@@ -108,7 +108,7 @@ def test_a_volume_read_slice_by_slice(bench: PanelBench) -> None:
 def everything_said(bench: PanelBench) -> str:
     findings = bench.ui("findings")
     tips = [findings.findingsTable.item(0, column).toolTip() for column in range(findings.findingsTable.columnCount)]
-    parts = [*sum(table_texts(bench), []), *tips, findings.reasonsText.plainText]
+    parts = [*(cell for row in table_texts(bench) for cell in row), *tips, findings.reasonsText.plainText]
     return "\n".join([*parts, bench.ui("case").calibrationLabel.text, bench.ui("case").gatesLabel.text, bench.status])
 
 
@@ -156,7 +156,7 @@ def _ijk_to_ras(bench: PanelBench, volume: Any) -> Any:
 
 
 def plugin_sequence(bench: PanelBench, frame_count: int) -> Any:
-    """A cine as Slicer's DICOM image-sequence plugin leaves it: sequence, browser, proxy; 1 x 1 mm, no word of whose."""
+    """A cine as Slicer's DICOM image-sequence plugin leaves it: sequence, browser and proxy, of 1 x 1 mm."""
     slicer = bench.host.slicer
     frames = small("cine", lesions=(OVAL,), frame_count=frame_count, sweep_mm=4.0).frames
     sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "7: cine")

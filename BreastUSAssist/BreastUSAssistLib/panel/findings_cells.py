@@ -45,12 +45,10 @@ def headers(lexicon: "Lexicon") -> list[str]:
 
 
 def cell(lesion: "EffectiveLesion", column: str) -> Cell:
-    """What a cell of a lesion's row says."""
+    """What a cell of a lesion's row says; of one that was not described see undescribed_cells."""
     if column == "number":
         return Cell(str(lesion.number), _("Lesion {number}").format(number=lesion.number))
-    if lesion.current is None:
-        waiting = _("not outlined yet") if column == "category" else "–"
-        return Cell(waiting, _("Outline the lesion in section 4; it is then measured and described."))
+    assert lesion.current is not None
     if column == "probability":
         return _probability(lesion.current)
     if column == "category":
@@ -118,16 +116,16 @@ def _size(lesion: "Lesion") -> Cell:
 
 def _term(lesion: "EffectiveLesion", attribute: str) -> Cell:
     now, drafted = _descriptor(lesion.current, attribute), _descriptor(lesion.ai, attribute)
-    text = _short(now.label) if now is not None else "–"
+    text = shortened(now.label) if now is not None else "–"
     if attribute not in lesion.changed:
         because = now.because if now is not None else _("no term was found")
         return Cell(text, _("AI: {because}. Double-click to change.").format(because=because.rstrip(".")))
     was = drafted.label if drafted is not None else _("no term")
     tip = _("You chose this; the AI said {term}.").format(term=was)
-    return Cell(f"{CHANGED} {text}\n" + _("AI: {term}").format(term=_short(was)), tip, True)
+    return Cell(f"{CHANGED} {text}\n" + _("AI: {term}").format(term=shortened(was)), tip, True)
 
 
-def _short(label: str) -> str:
+def shortened(label: str) -> str:
     """The last part of a term that names its parent too: "Not circumscribed - angular" is "Angular"."""
     last = label.rsplit(" - ", 1)[-1]
     return last[:1].upper() + last[1:]

@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 from .findings_cells import OWN_COLUMNS, cell, columns_of, headers, reasons
 from .session import Session
 from .tie_choices import tie_choices
+from .undescribed_cells import undescribed_cell
 
 if TYPE_CHECKING:
     from ..birads.reading_view import EffectiveLesion
@@ -116,7 +117,11 @@ class FindingsSection:
         self._show_selection()
 
     def _put(self, row: int, column: int, lesion: "EffectiveLesion") -> None:
-        content = cell(lesion, self._columns[column])
+        name, case = self._columns[column], self._session.case
+        if lesion.current is None and name != "number" and case is not None:
+            content = undescribed_cell(case, lesion, name)
+        else:
+            content = cell(lesion, name)
         item = qt.QTableWidgetItem(content.text)
         item.setToolTip(content.tip)
         font = item.font()
@@ -190,6 +195,8 @@ class FindingsSection:
         added: list[Any] = []
         if self._session.change(lambda: added.append(case.add_lesion())):
             self._session.select(added[0].tracking_uid)
+            # The first lesion of a case is selected as soon as it is listed, before its segment is there.
+            self._session.selection_changed.emit()
             self._session.say(_("Lesion {number} was added; outline it in section 4.").format(number=added[0].number))
 
     def _on_remove(self, checked: bool = False) -> None:
