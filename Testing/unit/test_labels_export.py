@@ -400,6 +400,8 @@ def test_nothing_that_is_no_export_is_replaced(store, tmp_path):
         with pytest.raises(UsageError):
             export(store, out, "csv", replace=replace)
     assert every_file(out) == {"mine.txt": b"mine"}
+    with pytest.raises(UsageError, match="in the label store"):
+        export(store, store.folder / "blobs" / "new", "csv")
     export(store, tmp_path / "b", "csv")
     with pytest.raises(UsageError, match="--replace"):
         export(store, tmp_path / "b", "coco")

@@ -9,6 +9,7 @@ from pathlib import Path
 import BreastUSAssistLib
 import nrrd
 import numpy as np
+import pydicom
 import pytest
 from BreastUSAssistLib.birads.reading_view import NO_MODEL
 from BreastUSAssistLib.command_line import main
@@ -214,6 +215,7 @@ def cine(root):
     frame = clip.frame(0)
     labels = np.concatenate([outlines(n, 1, frame.rows, frame.columns) for n in range(clip.frame_count)])
     labels[1] = 0
+    labels[labels == 2] = 3
     return clip, labels
 
 
@@ -260,6 +262,21 @@ def test_segments_that_slicer_cut_and_laid_over_each_other_come_to_their_place(s
     assert import_manifest(store, manifest, root).bad == []
     result = store.result(only(store))
     assert np.array_equal(result.mask(1, 1), first) and np.array_equal(result.mask(1, 2), second)
+
+
+def test_a_row_that_cannot_be_put_together_does_not_stop_the_others(store, root, tmp_path, cine):
+    from datetime import datetime
+
+    clip, labels = cine
+    bare = pydicom.dcmread(root / "cine.dcm")
+    write_segmentation(
+        root / "seg.dcm", clip.headers, labels, lesions_of(labels), NO_MODEL, created=datetime(2026, 1, 2)
+    )
+    del bare.StudyInstanceUID
+    bare.save_as(root / "bare.dcm")
+    rows = [{"image": "bare.dcm", "mask": "seg.dcm"}, {"image": "cine.dcm", "mask": "seg.dcm"}]
+    report = import_manifest(store, table(tmp_path / "m.csv", rows), root)
+    assert report.added == 1 and len(report.bad) == 1 and "StudyInstanceUID" in report.bad[0]
 
 
 def test_bad_rows_are_named_and_the_good_ones_done(root, tmp_path, capsys, monkeypatch):

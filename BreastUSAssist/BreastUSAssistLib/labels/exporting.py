@@ -113,7 +113,7 @@ def export_labels(
         InputError: no label fits the query, or the store never had its head.
         OutputError: the folder cannot be written.
     """
-    _check_target(out, replace)
+    _check_target(out, replace, store.folder)
     head = _head(store, query)
     query = query.model_copy(update={"head": head})
     cases, notes, damaged = _cases(store, query)
@@ -129,7 +129,9 @@ def export_labels(
     return Exported(record, tuple(damaged))
 
 
-def _check_target(out: Path, replace: bool) -> None:
+def _check_target(out: Path, replace: bool, store: Path) -> None:
+    if out.resolve().is_relative_to(store.resolve()):
+        raise UsageError(f"{out} lies in the label store; choose another --out.")
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not replace:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from ..errors import InputError
+from ..errors import InputError, UsageError
 from .new_label import NewLabel
 from .record import LabelRecord
 from .store import LabelStore
@@ -18,7 +18,8 @@ class ImportedImage:
     name: str
     """What messages call it; it is not stored."""
     read: Callable[[], NewLabel]
-    """Reads image and masks into a label of kind "imported". Raises InputError naming the file that is wrong."""
+    """Reads image and masks into a label of kind "imported". Raises InputError or UsageError naming what is
+    wrong."""
 
 
 @dataclass
@@ -64,7 +65,7 @@ def import_labels(
                 )
             first.setdefault(case, image.name)
             _import_one(store, case, label, report)
-        except InputError as error:
+        except (InputError, UsageError) as error:
             report.bad.append(str(error))
         progress(done, total)
     return report

@@ -1,6 +1,7 @@
 """A manifest of images and masks into the label store: what each row says becomes one label of kind "imported"."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,14 +122,22 @@ def _masks(row: ManifestRow, clip: Clip, shape: tuple[int, int, int]) -> Masks |
 
 
 def _segmentation_masks(path: Path, name: str, clip: Clip, shape: tuple[int, int, int]) -> Masks:
-    """Segment n of a DICOM Segmentation is lesion n; on an image that is no DICOM it lies frame on frame."""
+    """Lesions of a DICOM Segmentation; on an image that is no DICOM it lies frame on frame.
+
+    The number is that in the segments' labels where each is called "Lesion n", as this project writes them; else it is
+    that of the segment.
+    """
     from ..dicom.segmentation_reading import read_segmentation
 
     read = read_segmentation(path, list(clip.headers) or None)
     check_shape(read.labels.shape, name, shape)
-    if any(segment.number > LAST_LESION for segment in read.segments):
-        raise InputError(f"The mask {name} has a segment above {LAST_LESION}; number lesions from 1.")
-    found = {(frame + 1, number): read.mask(number, frame) for number, frame in read.where}
+    called = [re.fullmatch(r"Lesion (\d{1,3})", segment.label) for segment in read.segments]
+    own = [int(one[1]) for one in called if one is not None]
+    numbers = own if len(set(own)) == len(read.segments) else [segment.number for segment in read.segments]
+    if not all(1 <= number <= LAST_LESION for number in numbers):
+        raise InputError(f"The mask {name} has a lesion beyond {LAST_LESION}; number lesions from 1.")
+    lesion = dict(zip((segment.number for segment in read.segments), numbers, strict=True))
+    found = {(frame + 1, lesion[number]): read.mask(number, frame) for number, frame in read.where}
     return {key: mask for key, mask in found.items() if np.any(mask)}
 
 
