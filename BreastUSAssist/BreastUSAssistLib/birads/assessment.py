@@ -195,7 +195,7 @@ def _opinion_reasons(opinion: CategoryOpinion, category: str) -> list[str]:
     first, last = opinion.likely[0], opinion.likely[-1]
     given = f"category {first}" if first == last else f"categories {first} to {last}"
     times = f"{10 * opinion.level:.0f} times in ten"
-    reasons = [f"Radiologists of the training sets gave lesions that look like this {given}, about {times}."]
+    reasons = [f"Lesions that look like this were given {given} by the training sets' radiologists, about {times}."]
     # 2 is never suggested, so 3 is as near to it as a suggestion comes.
     if category not in opinion.likely and (last, category) != ("2", "3"):
         reasons.append(f"The suggestion, {category}, lies outside that range, so look at it with care.")
