@@ -1,4 +1,4 @@
-"""Agreement of two readers beyond chance."""
+"""Agreement of readers beyond chance."""
 
 import numpy as np
 
@@ -34,3 +34,29 @@ def kappa(
     observed = (table * apart).sum(axis=(1, 2)) * total
     expected = np.einsum("ri,ij,rj->r", table.sum(axis=2), apart, table.sum(axis=1))
     return 1 - np.divide(observed, expected, out=np.full(len(total), np.nan), where=expected > 0)
+
+
+def fleiss_kappa(counts: np.ndarray) -> float:
+    """Fleiss' kappa of several raters (Psychol Bull 1971;76:378).
+
+    Args:
+        counts: int (subjects, categories), how many raters put each subject into each category; every subject has the
+            same number of raters, at least 2, who need not be the same ones.
+
+    Returns:
+        (mean agreement - chance agreement) / (1 - chance agreement); NaN without a subject, or where only one category
+        was ever used.
+
+    Raises:
+        ValueError: subjects of different numbers of raters, or of fewer than 2.
+    """
+    table = np.asarray(counts, float)
+    if not table.size:
+        return float("nan")
+    raters = table.sum(axis=1)
+    if raters[0] < 2 or (raters != raters[0]).any():
+        raise ValueError("every subject must have the same number of raters, at least 2")
+    number = raters[0]
+    observed = float(((table**2).sum(axis=1) - number).mean() / (number * (number - 1)))
+    chance = float(np.square(table.sum(axis=0) / table.sum()).sum())
+    return (observed - chance) / (1 - chance) if chance < 1 else float("nan")

@@ -173,6 +173,10 @@ class LabelIndex:
         marks = ", ".join("?" * len(events))
         return self._summaries(f"ON t.id = c.latest WHERE c.event IN ({marks}) ORDER BY c.id", events)
 
+    def since(self, entry_id: int) -> list[TrailEntry]:
+        """Records behind an entry of the trail, without text and hash, the first first."""
+        return self._summaries("ON t.case_id = c.id WHERE t.id > ? ORDER BY t.id", (entry_id,))
+
     def next_case(self, after: str | None, kinds: Sequence[RecordKind]) -> str | None:
         """The first case behind `after` (None: of all), in the order in which they came, whose last record is of
         one of `kinds`.

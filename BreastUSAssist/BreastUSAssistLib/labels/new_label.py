@@ -39,6 +39,8 @@ class NewLabel:
     """Whatever tells patients apart, such as the patient ID; a pseudonym of it is stored, never itself."""
     parent: int | None = None
     """Version that the reader started from; None: the latest."""
+    settles: Sequence[int] = ()
+    """Versions of readers who disagree that this one settles; see adjudication.adjudicate, which fills it in."""
 
 
 def check_fits(label: NewLabel) -> None:
@@ -103,6 +105,7 @@ def store_blobs(label: NewLabel, case: str, blobs: BlobFolder, kept_frames: Mapp
         seconds_spent=reading.seconds_spent if reading else 0.0,
         tools=_tools(reading),
         models=_models(label.runs),
+        settles=tuple(label.settles),
     )
 
 

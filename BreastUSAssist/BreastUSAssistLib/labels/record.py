@@ -93,6 +93,8 @@ class LabelRecord(Record):
     restored_from: int | None = Field(default=None, ge=1)
     """Version whose content this one brings back; None for all others."""
     restored_by: str = Field(default="", max_length=200)
+    settles: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Versions of readers who disagree that this one, by another named reader who saw them, settles (adjudication)."""
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .. import __version__
 from ..errors import InputError, OutputError, UsageError
+from ..files import write_bytes
 from .audit import RECORD_EVENTS, Event, TrailEntry, text_bound
 from .blobs import BlobFolder
 from .index import INDEX, LabelIndex, NewEntry
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from .verification import Verification
 
 Clock = Callable[[], float]
+BESIDE = "beside"
+"""Folder of what is kept beside the labels."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +232,11 @@ class LabelStore:
         with self._lock:
             return tuple(map(_summary, self._index.latest_of_all(kinds)))
 
+    def since(self, entry: int) -> tuple[LabelSummary, ...]:
+        """All versions behind an entry of the audit trail (0: all), the first first."""
+        with self._lock:
+            return tuple(map(_summary, self._index.since(entry)))
+
     def next_case(
         self, after: str | None = None, kinds: Sequence[RecordKind] = ("autosaved", "imported")
     ) -> str | None:
@@ -286,6 +294,24 @@ class LabelStore:
             self._check_writable()
             text = json.dumps({"what": what, **details}, allow_nan=False)
             self._append_event(Event.NOTED, text.encode())
+
+    def keep_beside(self, name: str, content: bytes) -> None:
+        """Keep something that is no label and can be made again, such as a reader's place in a worklist.
+
+        It is sealed like the labels, replaces what was kept under `name`, and has no history.
+
+        Raises:
+            OutputError: not kept; what was there before still is.
+        """
+        self._check_writable()
+        write_bytes(self._beside(name), self._key.seal(zlib.compress(content, 1), name.encode()))
+
+    def kept_beside(self, name: str) -> bytes | None:
+        """What `keep_beside` kept; None where there is none, or it is damaged."""
+        try:
+            return zlib.decompress(self._key.open(self._beside(name).read_bytes(), name.encode()))
+        except (OSError, InputError, zlib.error):
+            return None
 
     def head(self) -> str:
         """Number and hash of the last entry of the audit trail: noted elsewhere, they prove that none is cut off."""
@@ -352,6 +378,9 @@ class LabelStore:
 
     def _frame_addresses(self, record: LabelRecord) -> dict[int, str]:
         return {} if record.frames is None else frame_addresses(self._blobs.get(record.frames))
+
+    def _beside(self, name: str) -> Path:
+        return self.folder / BESIDE / self._key.pseudonym("file", name)
 
     def _check_writable(self) -> None:
         if self._index.read_only:
