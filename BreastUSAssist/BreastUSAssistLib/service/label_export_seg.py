@@ -115,20 +115,28 @@ def _image(case: ExportedCase, content: ExportContent) -> "Dataset":
     dataset.SOPInstanceUID = _uid(content, record, "image")
     dataset.StudyInstanceUID = _uid(content, record, "study")
     dataset.SeriesInstanceUID = _uid(content, record, "series")
-    dataset.PatientID = dataset.PatientName = record.patient or record.case
-    for keyword in ("PatientBirthDate", "PatientSex", "ReferringPhysicianName", "StudyID", "AccessionNumber"):
+    dataset.PatientID = record.patient or record.case
+    dataset.PatientName = f"{dataset.PatientID}^"
+    for keyword in ("PatientBirthDate", "PatientSex", "ReferringPhysicianName", "AccessionNumber"):
         setattr(dataset, keyword, None)
     dataset.StudyDate = dataset.StudyTime = dataset.PatientOrientation = dataset.Manufacturer = None
     dataset.Modality, dataset.ConversionType = "US", "WSD"
     dataset.SeriesNumber = dataset.InstanceNumber = 1
+    dataset.StudyID = "1"
     dataset.SeriesDescription, dataset.ImageType = f"{_DESCRIPTION}: frames", ["DERIVED", "SECONDARY"]
     dataset.BodyPartExamined = "BREAST"
+    # Nobody looked for text in the pixels.
+    dataset.BurnedInAnnotation = "YES"
     side = record.reading.place.side if record.reading else "unknown"
     dataset.Laterality = {"left": "L", "right": "R"}.get(side)
     if several:
         # The number of each frame in the original.
         dataset.NumberOfFrames, dataset.FrameIncrementPointer = len(frames), 0x00182001
         dataset.PageNumberVector = list(case.frames)
+    if several and not coloured:
+        # The values are shown as they are (PS3.3 C.8.6.3).
+        dataset.PresentationLUTShape = "IDENTITY"
+        dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = 0, 1, "US"
     if record.spacing is not None:
         dataset.PixelSpacing = [f"{one:.10g}" for one in (record.spacing.row_mm, record.spacing.column_mm)]
     _add_pixels(dataset, frames)
