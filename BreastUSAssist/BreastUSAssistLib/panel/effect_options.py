@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
-import qt
 import slicer
 
 from ..files import resource_path
+from .icons import is_dark, themed_icon
 
 Mode = Literal["add", "remove", "box", "scribble"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -32,10 +32,9 @@ class EffectOptions:
 
     def show_icons(self) -> None:
         """Icons that stand out from the window's colour, light or dark."""
-        dark = self.widget.palette.color(qt.QPalette.Window).lightness() < 128
+        dark = is_dark(self.widget)
         for mode, button in self._buttons.items():
-            path = resource_path("Icons", f"{_ICONS[mode]}{'-dark' if dark else ''}.png")
-            button.setIcon(qt.QIcon(str(path)))
+            button.setIcon(themed_icon(_ICONS[mode], dark))
 
     def show_mode(self, mode: Mode) -> None:
         """Show which mode is chosen."""
