@@ -208,3 +208,23 @@ def test_a_rejection_needs_a_reason(open_case: PanelBench) -> None:
     assert bench.case.reading.reason == "cut off at the edge"
     finish.reopenButton.click()
     assert bench.case.reading.decision == "open"
+
+
+def test_a_decision_right_after_an_edit_waits_for_its_measurement(open_case: PanelBench) -> None:
+    bench = open_case
+    bench.ui("finish").readerLineEdit.setText("Reader A")
+    frame, edited = bench.session.frame(), bench.mask().copy()
+    edited[:150] = False
+    bench.case.set_mask(frame, 1, edited)
+    bench.ui("finish").acceptButton.click()
+    assert "Measuring" in bench.status
+    bench.turn()
+    assert bench.case.reading.decision == "accepted", bench.status
+    revised = bench.case.reading.lesions[0].revised
+    assert revised is not None and revised.measurements.area.px == edited.sum()
+    bench.ui("finish").reopenButton.click()
+    bench.case.set_mask(frame, 1, bench.case.mask(frame, 1) & (np.indices(edited.shape)[0] < 200))
+    bench.ui("finish").exportButton.click()
+    bench.session.choose(None)
+    bench.turn()
+    assert "left before it was done" in bench.status, bench.status

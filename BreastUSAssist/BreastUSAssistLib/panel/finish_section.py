@@ -1,5 +1,6 @@
 """Section 5: who decides, Accept, Reject, Next, Export."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from slicer.i18n import tr as _
 
 from .export_run import ExportRun
 from .label_keeping import LabelKeeping
+from .revising import Revising
 from .session import Session
 
 if TYPE_CHECKING:
@@ -21,8 +23,9 @@ EXPORT_SETTING, ENCRYPT_SETTING = "BreastUSAssist/ExportFolder", "BreastUSAssist
 class FinishSection:
     """Binds decision and export to the session's case."""
 
-    def __init__(self, ui: Any, session: Session) -> None:
-        self._ui, self._session = ui, session
+    def __init__(self, ui: Any, session: Session, revising: Revising) -> None:
+        self._ui, self._session, self._revising = ui, session, revising
+        self._later: list[tuple[Any, Callable[[], None]]] = []
         self.keeping, self.exporting = LabelKeeping(session), ExportRun(session)
         self.keeping.changed.connect(self._show)
         self.exporting.changed.connect(self._show)
@@ -47,6 +50,7 @@ class FinishSection:
         ui.saveButton.clicked.connect(self._on_save)
         session.case_changed.connect(self._show)
         session.findings_changed.connect(self._show)
+        revising.idle.connect(self._on_measured)
 
     def accept(self, checked: bool = False) -> None:
         """Keep outlines and reading as a label."""
@@ -69,9 +73,28 @@ class FinishSection:
 
     def export(self, checked: bool = False) -> None:
         """Write the chosen files."""
-        self.exporting.start(Path(self._ui.exportPathLineEdit.currentPath))
+        self._when_measured(lambda: self.exporting.start(Path(self._ui.exportPathLineEdit.currentPath)))
 
     def _decide(self, decision: "Decision") -> None:
+        self._when_measured(lambda: self._keep(decision))
+
+    def _when_measured(self, action: Callable[[], None]) -> None:
+        """Do it once the outline corrected last is described: label and report would tell of the one before."""
+        if not self._revising.busy:
+            action()
+            return
+        self._later.append((self._session.case, action))
+        self._session.say(_("Measuring the corrected outline first…"))
+
+    def _on_measured(self) -> None:
+        later, self._later = self._later, []
+        for case, action in later:
+            if case is self._session.case:
+                action()
+            else:
+                self._session.say(_("The case was left before it was done; open it again and repeat."), "error")
+
+    def _keep(self, decision: "Decision") -> None:
         self.keeping.start(
             decision,
             str(self._ui.readerLineEdit.text),

@@ -34,8 +34,8 @@ class Panel:
         self.analyze = AnalyzeSection(parts["analyze"], self.session, self.case, self.install.ensure)
         self.findings = FindingsSection(parts["findings"], self.session)
         self.correct = CorrectSection(parts["correct"], self.session)
-        self.finish = FinishSection(parts["finish"], self.session)
         self.revising = Revising(self.session)
+        self.finish = FinishSection(parts["finish"], self.session, self.revising)
         self.session.said.connect(self._say)
         self.session.case_changed.connect(self._bind)
         self._bound: Any = None

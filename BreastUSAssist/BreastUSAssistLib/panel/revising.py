@@ -8,9 +8,11 @@ import qt
 from ..errors import BreastUSAssistError
 from .frame_sending import model_choice, sent_clip, slice_mm_of
 from .session import Session
+from .signals import Signal
 
 if TYPE_CHECKING:
     from ..birads.lesion import Lesion
+    from ..birads.reading import LesionReading
     from ..mrml.case import Case, CaseChange
     from ..service.worker_protocol import WorkerEvent
 
@@ -29,7 +31,10 @@ class Revising:
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAUSE_MS)
         self._timer.timeout.connect(self._next)
+        self.idle = Signal()
+        """Nothing waits for a description any more."""
         session.case_changed.connect(self._on_case)
+        session.selection_changed.connect(self._on_selected)
 
     @property
     def busy(self) -> bool:
@@ -42,6 +47,19 @@ class Revising:
         case = self._session.case
         if case is not None and self._on_change not in case.on_change:
             case.on_change.append(self._on_change)
+        self._on_selected()
+        if not self.busy:
+            self.idle.emit()
+
+    def _on_selected(self) -> None:
+        """A lesion may still be without its description: packages were missing, or the scene was saved too soon."""
+        case = self._session.case
+        if case is None or case.closed or case.reading.decision != "open":
+            return
+        lesion = case.reading.lesion(self._session.selected)
+        if lesion is not None and lesion.revised is None and case.has_segmentation and _is_the_readers(lesion):
+            self._waiting.add(lesion.number)
+            self._timer.start()
 
     def _on_change(self, change: "CaseChange") -> None:
         if change.what == "outline" and change.number is not None:
@@ -78,13 +96,16 @@ class Revising:
             from ..birads.lesion import Lesion
 
             lesion = Lesion.model_validate(event.result["lesion"])
-            if case is self._session.case:
+            # A description that comes after the decision is late: it would open the case again.
+            if case is self._session.case and case.reading.decision == "open":
                 self._session.change(lambda: case.set_revised(_through_slices(case, lesion)))
         self._again()
 
     def _again(self) -> None:
         if self._waiting:
             self._timer.start()
+        else:
+            self.idle.emit()
 
 
 def _request(case: "Case", number: int, session: Session) -> dict[str, Any] | None:
@@ -92,7 +113,7 @@ def _request(case: "Case", number: int, session: Session) -> dict[str, Any] | No
     from ..service.worker_protocol import write_array
 
     reading = next((one for one in case.reading.lesions if one.number == number and one.present), None)
-    if reading is None or not (reading.edited_frames or reading.run is None):
+    if reading is None or not _is_the_readers(reading):
         return None
     areas = {frame: int(case.mask(frame, number).sum()) for frame in case.record.masked_frames(number)}
     areas = {frame: area for frame, area in areas.items() if area}
@@ -122,6 +143,11 @@ def _request(case: "Case", number: int, session: Session) -> dict[str, Any] | No
         "settings": last.model_dump() if last is not None else None,
         **model_choice(session.parameters),
     }
+
+
+def _is_the_readers(lesion: "LesionReading") -> bool:
+    """Whether the outline is not the draft's, which has its description."""
+    return bool(lesion.edited_frames) or lesion.run is None
 
 
 def _through_slices(case: "Case", lesion: "Lesion") -> "Lesion":
