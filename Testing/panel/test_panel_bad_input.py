@@ -223,7 +223,7 @@ def test_a_decision_right_after_an_edit_waits_for_its_measurement(open_case: Pan
     revised = bench.case.reading.lesions[0].revised
     assert revised is not None and revised.measurements.area.px == edited.sum()
     bench.ui("finish").reopenButton.click()
-    bench.case.set_mask(frame, 1, bench.case.mask(frame, 1) & (np.indices(edited.shape)[0] < 200))
+    bench.case.set_mask(frame, 1, bench.case.mask(frame, 1) & (np.indices(edited.shape)[0] < 170))
     bench.ui("finish").exportButton.click()
     bench.session.choose(None)
     bench.turn()
