@@ -12,7 +12,7 @@ from panel.bench import PanelBench, open_bench, small
 pytest.importorskip("slicer_core")
 pytest.importorskip("PySide6")
 pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="the file size limit that stands for a full disk is POSIX"
+    sys.platform == "win32", reason="file size limits, which stand for a full disk, are POSIX"
 )
 
 
