@@ -157,6 +157,11 @@ class LabelStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def read_only(self) -> bool:
+        """Whether it is open for reading alone."""
+        return self._index.read_only
+
     def case_of(self, image: ImageIdentity) -> str:
         """Name of the case of an image: a pseudonym, the same for the same pixels in this store."""
         return self._key.pseudonym("case", image.sha256)
@@ -312,6 +317,10 @@ class LabelStore:
             return zlib.decompress(self._key.open(self._beside(name).read_bytes(), name.encode()))
         except (OSError, InputError, zlib.error):
             return None
+
+    def has_beside(self, name: str) -> bool:
+        """Whether something is kept under `name`, readable or not."""
+        return self._beside(name).exists()
 
     def head(self) -> str:
         """Number and hash of the last entry of the audit trail: noted elsewhere, they prove that none is cut off."""

@@ -1,0 +1,245 @@
+"""The worklist: which case of a label store a reader reads next.
+
+Everything but a reader's place follows from the store. In order, the next case is found by the store's index, however
+many there are. The other strategies need every case's facts (case_table): read once, kept beside the store, and after
+that a next case costs a look at arrays of one value a case.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from .case_states import OPEN, STATES, State, double_reading_for, has_decided, opinions
+from .case_table import CaseFacts, CaseTable, case_facts, case_table
+from .disagreement import STANDARD, Thresholds
+from .double_reading import double_reading_of
+from .draft_scores import CLASSES
+from .record import RecordKind
+from .store import LabelStore
+from .strategies import UNKNOWN_CLASS, Strategy, balanced_order, first_highest, highest_first
+from .worklist_place import Place, keep_place, kept_place
+
+Progress = Callable[[int, int], None]
+_NOT_DECIDED: tuple[RecordKind, ...] = ("autosaved", "imported")
+_ALL: tuple[RecordKind, ...] = ("accepted", "rejected", "autosaved", "imported")
+
+
+def default_states(strategy: Strategy) -> tuple[State, ...]:
+    """The cases that a strategy is for: disputes for the most disagreeing, those that need a reader for the others."""
+    return ("disputed",) if strategy == "most-disagreeing" else OPEN
+
+
+class Worklist:
+    """A reader's way through a store. Use from one thread at a time; several readers may work at once."""
+
+    def __init__(
+        self,
+        store: LabelStore,
+        reader: str = "",
+        *,
+        strategy: Strategy | None = None,
+        states: Sequence[State] | None = None,
+        thresholds: Thresholds = STANDARD,
+        remember: bool = True,
+        progress: Progress = lambda done, total: None,
+    ) -> None:
+        """Go on where the reader was.
+
+        Args:
+            store: open store.
+            reader: name; what he is told of cases that are read blind is his own alone. "": the whole, for whoever
+                leads a study.
+            strategy: None is the one he used last.
+            states: the filter; None is the one he used last with that strategy, at first `default_states`.
+            thresholds: from where on readers are in dispute.
+            remember: whether his place is kept in the store; False for stores that cannot be written.
+            progress: called with cases read and their number while all have to be read.
+        """
+        self.store = store
+        self.reader = reader
+        self.thresholds = thresholds
+        self._remember = remember
+        self._progress = progress
+        self._columns: _Columns | None = None
+        place = kept_place(store, reader)
+        kept = strategy is None or strategy == place.strategy
+        filtered = tuple(states) if states is not None else (place.states if kept else ())
+        self._place = place.model_copy(update={"strategy": strategy or place.strategy, "states": filtered})
+
+    @property
+    def strategy(self) -> Strategy:
+        """The order in which cases come."""
+        return self._place.strategy
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """The states of the cases that come."""
+        return self._place.states or default_states(self.strategy)
+
+    @property
+    def current(self) -> str | None:
+        """The case that was given last, or gone back to; also after a restart."""
+        return self._place.current
+
+    def next(self) -> str | None:
+        """Give the next case; None where no case is of the states asked for.
+
+        After going back, first the cases gone back over. Cases that were given and are still of these states come again
+        once all others were.
+
+        Raises:
+            OutputError: the place cannot be kept.
+        """
+        ahead = self._place.stepped(1)
+        if ahead is not None:
+            return self._moved(ahead)
+        seen = set(self._place.seen)
+        case = self._first(seen)
+        if case is None and self.current is not None:
+            case = self._first({self.current}) or self._first(set())
+        elif case is None:
+            case = self._first(set())
+        return None if case is None else self._moved(self._place.moved_to(case))
+
+    def back(self) -> str | None:
+        """Go back to the case that was given before the current one; None, and stay, where there is none.
+
+        Raises:
+            OutputError: the place cannot be kept.
+        """
+        before = self._place.stepped(-1)
+        return None if before is None else self._moved(before)
+
+    def order(self, states: Sequence[State] | None = None) -> tuple[str, ...]:
+        """All cases of these states (default: the filter) in the order of the strategy, given before or not."""
+        columns = self._refreshed()
+        rows = columns.ordered(self.strategy, tuple(states) if states is not None else self.states)
+        return tuple(columns.cases[row] for row in rows)
+
+    def state(self, case: str) -> State:
+        """State of a case as the reader is told it. Raises InputError: there is no such case."""
+        self.store.get(case)
+        return self._facts(case).state(double_reading_of(self.store), self.reader)
+
+    def progress(self) -> dict[State, int]:
+        """Number of cases in each state, as the reader is told it."""
+        columns = self._refreshed()
+        counts = np.bincount(columns.states, minlength=len(STATES))
+        return {state: int(count) for state, count in zip(STATES, counts, strict=True)}
+
+    def damaged(self) -> tuple[str, ...]:
+        """A sentence for every version that could not be read."""
+        return self._refreshed().table.damaged
+
+    def _moved(self, place: Place) -> str | None:
+        self._place = keep_place(self.store, self.reader, place) if self._remember else place
+        return place.current
+
+    def _first(self, but: set[str]) -> str | None:
+        """The first case that is due and not in `but`."""
+        if self.strategy == "in-order" and self._columns is None:
+            return self._first_by_index(but)
+        columns = self._refreshed()
+        row = columns.first(self.strategy, self.states, but)
+        return None if row is None else columns.cases[row]
+
+    def _first_by_index(self, but: set[str]) -> str | None:
+        """In order, reading only cases that may be of the states asked for."""
+        double = double_reading_of(self.store)
+        kinds = _NOT_DECIDED if double is None and set(self.states) <= set(OPEN) else _ALL
+        case = self.store.next_case(None, kinds)
+        while case is not None:
+            if case not in but and self._facts(case).state(double, self.reader) in self.states:
+                return case
+            case = self.store.next_case(case, kinds)
+        return None
+
+    def _facts(self, case: str) -> CaseFacts:
+        return case_facts(self.store, case, double_reading_of(self.store), self.thresholds)
+
+    def _refreshed(self) -> "_Columns":
+        if self._columns is None:
+            self._columns = _Columns(case_table(self.store, self.thresholds, self._progress), self.reader)
+        else:
+            self._columns.refresh(self.store)
+        if self._remember:
+            self._columns.table.keep(self.store)
+        return self._columns
+
+
+class _Columns:
+    """The table as arrays of one value a case, for one reader."""
+
+    def __init__(self, table: CaseTable, reader: str) -> None:
+        self.table = table
+        self._reader = reader
+        self._load()
+
+    def refresh(self, store: LabelStore) -> None:
+        """Take up what came since."""
+        double, known = self.table.double, len(self.cases)
+        changed = self.table.refresh(store)
+        if self.table.double != double or len(self.table.facts) != known:
+            self._load()
+            return
+        for case in changed:
+            self._set(self._rows[case], self.table.facts[case])
+
+    def first(self, strategy: Strategy, states: Sequence[State], but: set[str]) -> int | None:
+        """Row of the first case that is due and not in `but`."""
+        wanted = self._wanted(strategy, states)
+        wanted[[self._rows[case] for case in but if case in self._rows]] = False
+        candidates = np.flatnonzero(wanted)
+        if not candidates.size:
+            return None
+        if strategy == "in-order":
+            return int(candidates[0])
+        if strategy == "balanced":
+            return int(balanced_order(self._classes, self._done(), candidates)[0])
+        return first_highest(self._scores[strategy], candidates)
+
+    def ordered(self, strategy: Strategy, states: Sequence[State]) -> np.ndarray:
+        """Rows of all cases that are due, in order."""
+        candidates = np.flatnonzero(self._wanted(strategy, states))
+        if strategy == "in-order":
+            return candidates
+        if strategy == "balanced":
+            return balanced_order(self._classes, self._done(), candidates)
+        return highest_first(self._scores[strategy], candidates)
+
+    def _wanted(self, strategy: Strategy, states: Sequence[State]) -> np.ndarray:
+        wanted = np.isin(self.states, [STATES.index(state) for state in states])
+        if strategy == "most-disagreeing":
+            wanted &= ~np.isnan(self._scores[strategy])
+        return wanted
+
+    def _done(self) -> list[int]:
+        decided = self._classes[self.states >= STATES.index("accepted")]
+        return [int(np.count_nonzero(decided == index)) for index in range(len(CLASSES))]
+
+    def _load(self) -> None:
+        self.cases = list(self.table.facts)
+        self._rows = {case: row for row, case in enumerate(self.cases)}
+        self.states = np.zeros(len(self.cases), np.int8)
+        self._classes = np.full(len(self.cases), UNKNOWN_CLASS, np.int8)
+        self._scores = {
+            name: np.full(len(self.cases), np.nan) for name in ("most-uncertain", "most-unlike", "most-disagreeing")
+        }
+        for row, facts in enumerate(self.table.facts.values()):
+            self._set(row, facts)
+
+    def _set(self, row: int, facts: CaseFacts) -> None:
+        scores = facts.scores
+        self.states[row] = STATES.index(facts.state(self.table.double, self._reader))
+        self._classes[row] = UNKNOWN_CLASS if scores.predicted is None else CLASSES.index(scores.predicted)
+        self._scores["most-uncertain"][row] = np.nan if scores.uncertainty is None else scores.uncertainty
+        self._scores["most-unlike"][row] = np.nan if scores.unlikeness is None else scores.unlikeness
+        known = facts.disagreement is not None and self._may_know(facts)
+        self._scores["most-disagreeing"][row] = facts.disagreement if known else np.nan
+
+    def _may_know(self, facts: CaseFacts) -> bool:
+        """Whether the reader may be told how far others' opinions lie apart."""
+        double = double_reading_for(facts.case, self.table.double)
+        if double is None or not self._reader or has_decided(facts.steps, self._reader):
+            return True
+        return len(opinions(facts.steps, double)) >= double.readers
