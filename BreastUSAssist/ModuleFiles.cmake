@@ -213,6 +213,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/panel/signals.py
   BreastUSAssistLib/panel/stepper.py
   BreastUSAssistLib/panel/tie_choices.py
+  BreastUSAssistLib/panel/undescribed_cells.py
   BreastUSAssistLib/service/__init__.py
   BreastUSAssistLib/service/analysis_file.py
   BreastUSAssistLib/service/analyze.py

@@ -136,8 +136,8 @@ def test_a_saved_scene_reopens_as_it_was(bench: PanelBench, saved: tuple[Path, P
     assert bench.ui("findings").findingsTable.rowCount == 0
     bench.host.load_scene(path)
     bench.host.process_events()
-    assert bench.case.reading.decision == "accepted"
     assert seen(bench) == before
+    assert "Accepted by Reader A" in bench.ui("finish").decisionLabel.text
     bench.picture("reopened")
 
 
@@ -167,6 +167,18 @@ def test_a_scene_loaded_while_another_module_is_shown(
     bench.host.window(bench.module)
     bench.host.process_events()
     assert seen(bench) == before
+
+
+def test_a_scene_added_to_the_one_that_is_open(bench: PanelBench, saved: tuple[Path, Path, dict[str, Any]]) -> None:
+    """As with File > Add Data: the parameter node is one a scene, so that its case is the one of the file."""
+    path, other, _before = saved
+    bench.host.load_scene(other)
+    assert bench.host.slicer.mrmlScene.ReadFromMRB(str(path), False)
+    bench.turn()
+    assert bench.case is not None and bench.raised == []
+    assert bench.ui("case").inputSelector.currentNode() is bench.session.parameters.input_node
+    assert bench.session.parameters.input_node in (bench.case.source.volume, bench.case.source.sequence)
+    assert bench.ui("findings").findingsTable.rowCount == len(bench.case.lesions)
 
 
 def test_a_reloaded_module_has_the_case(reopened: PanelBench, saved: tuple[Path, Path, dict[str, Any]]) -> None:
