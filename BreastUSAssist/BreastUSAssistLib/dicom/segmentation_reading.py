@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..birads.lesion import Code
-from ..errors import InputError
+from ..errors import BreastUSAssistError, InputError
 from .segmentation_mapping import FrameKey, map_frames
 from .segmentation_pixels import StoredPixels, read_stored_pixels
 
@@ -88,6 +88,15 @@ def read_segmentation(source: "Path | str | Dataset", headers: "Sequence[Dataset
         InputError: not a Segmentation, damaged, too large, or of other images than `headers`.
     """
     name, dataset = _opened(source)
+    try:
+        return _laid(dataset, headers, name)
+    except BreastUSAssistError:
+        raise
+    except Exception as error:  # a damaged value shows itself where it is used, as any type of error
+        raise InputError(f"{name} is damaged and could not be read as a Segmentation; export it again.") from error
+
+
+def _laid(dataset: "Dataset", headers: "Sequence[Dataset] | None", name: str) -> SegmentationLabels:
     kind = _checked_type(dataset, name)
     segments = _segments(dataset, name)
     numbers = {segment.number for segment in segments}
