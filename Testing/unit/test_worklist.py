@@ -7,6 +7,7 @@ import pytest
 from BreastUSAssistLib.birads.analysis import Gate
 from BreastUSAssistLib.command_line import main
 from BreastUSAssistLib.labels.case_table import case_table
+from BreastUSAssistLib.labels.double_reading import choose_double_reading
 from BreastUSAssistLib.labels.store import LabelStore
 from BreastUSAssistLib.labels.strategies import balanced_order, first_highest, highest_first
 from BreastUSAssistLib.labels.worklist import Worklist
@@ -85,6 +86,19 @@ def test_a_reader_goes_back_and_forth_and_on_after_a_restart(store):
     with LabelStore.open(folder) as opened:
         assert Worklist(opened, "AB").current == cases[0]
         assert Worklist(opened, "AB").order() == tuple(cases)
+
+
+@pytest.mark.parametrize("by_table", [True, False])
+def test_long_stretches_of_decided_cases_are_passed_over(store, by_table):
+    choose_double_reading(store, 0.0)
+    put(store, *(label(seed, edit=0) for seed in range(25)))
+    (first,) = put(store, waiting(30))
+    put(store, *(label(seed, edit=0) for seed in range(40, 45)))
+    (second,) = put(store, waiting(50))
+    worklist = Worklist(store, "AB")
+    if by_table:
+        worklist.order()
+    assert [worklist.next() for _ in range(3)] == [first, second, first]
 
 
 def test_a_damaged_place_or_one_of_a_newer_store_starts_anew(store):

@@ -257,6 +257,8 @@ def test_a_choice_that_cannot_be_read_is_no_reason_to_show_everything(store):
         path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(InputError, match="choose --share and --seed again"):
         open_for(store, first.case, "CD")
+    choose_double_reading(store, 1.0)
+    assert open_for(store, first.case, "CD").blind and open_for(store, first.case, "CD").result() is None
 
 
 def test_two_outlines_are_compared_in_mm_where_the_spacing_is_known(store):

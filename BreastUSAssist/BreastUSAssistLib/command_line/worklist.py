@@ -72,14 +72,14 @@ def _run_list(store: "LabelStore", options: argparse.Namespace) -> int:
     case = None
     if not options.list:
         case = worklist.back() if options.back else worklist.next()
-    order = worklist.order() if options.list else ()
+    listed = worklist.listed() if options.list else ()
     damaged = worklist.damaged()
     for sentence in damaged:
         tell(f"breastusassist: {sentence}")
     if options.json:
-        print_json(_as_json(worklist, options, case, order, damaged))
+        print_json(_as_json(worklist, options, case, listed, damaged))
     else:
-        _print(worklist, options, case, order)
+        _print(worklist, options, case, listed)
     return BAD_INPUT if damaged else DONE
 
 
@@ -87,7 +87,7 @@ def _as_json(
     worklist: "Worklist",
     options: argparse.Namespace,
     case: str | None,
-    order: tuple[str, ...],
+    listed: tuple[tuple[str, str], ...],
     damaged: tuple[str, ...],
 ) -> dict[str, Any]:
     content: dict[str, Any] = {
@@ -99,13 +99,15 @@ def _as_json(
         "damaged": list(damaged),
     }
     if options.list:
-        return content | {"cases": [{"case": one, "state": worklist.state(one)} for one in order]}
+        return content | {"cases": [{"case": one, "state": state} for one, state in listed]}
     return content | {"case": case, "state": None if case is None else worklist.state(case)}
 
 
-def _print(worklist: "Worklist", options: argparse.Namespace, case: str | None, order: tuple[str, ...]) -> None:
-    for one in order:
-        print(f"{one}  {_words(worklist.state(one))}")
+def _print(
+    worklist: "Worklist", options: argparse.Namespace, case: str | None, listed: tuple[tuple[str, str], ...]
+) -> None:
+    for one, state in listed:
+        print(f"{one}  {_words(state)}")
     if case is not None:
         print(f"{case}  {_words(worklist.state(case))}")
     elif not options.list:

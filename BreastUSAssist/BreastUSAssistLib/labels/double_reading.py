@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import suppress
 
 from pydantic import Field, ValidationError
 
@@ -53,7 +54,10 @@ def choose_double_reading(store: LabelStore, share: float, seed: int = 0, reader
         UsageError: no share from 0 to 1, or no number of readers from 2 to 20.
         OutputError: the store cannot be written.
     """
-    before = double_reading_of(store)
+    before = None
+    # One that is damaged is what this call is to replace.
+    with suppress(InputError):
+        before = double_reading_of(store)
     if before is not None and (before.share, before.seed, before.readers) == (share, seed, readers):
         return before
     try:

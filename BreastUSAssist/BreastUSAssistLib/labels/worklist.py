@@ -1,8 +1,8 @@
 """The worklist: which case of a label store a reader reads next.
 
 Everything but a reader's place follows from the store. In order, the next case is found by the store's index, however
-many there are. The other strategies need every case's facts (case_table): read once, kept beside the store, and after
-that a next case costs a look at arrays of one value a case.
+many there are, as long as one of the next 20 is due. The other strategies need every case's facts (case_table): read
+once, kept beside the store, and after that a next case costs a look at arrays of one value a case.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +21,8 @@ from .worklist_place import Place, keep_place, kept_place
 
 Progress = Callable[[int, int], None]
 _NOT_DECIDED: tuple[RecordKind, ...] = ("autosaved", "imported")
+_LONGEST_LOOK = 20
+"""Cases that are looked at by the index, one after another, before all are read."""
 _ALL: tuple[RecordKind, ...] = ("accepted", "rejected", "autosaved", "imported")
 
 
@@ -116,6 +118,12 @@ class Worklist:
         rows = columns.ordered(self.strategy, tuple(states) if states is not None else self.states)
         return tuple(columns.cases[row] for row in rows)
 
+    def listed(self) -> tuple[tuple[str, State], ...]:
+        """The cases of `order`, each with its state as the reader is told it."""
+        cases = self.order()
+        columns = self._refreshed()
+        return tuple((case, columns.state(case)) for case in cases)
+
     def state(self, case: str) -> State:
         """State of a case as the reader is told it. Raises InputError: there is no such case."""
         self.store.get(case)
@@ -137,18 +145,25 @@ class Worklist:
 
     def _first(self, but: set[str]) -> str | None:
         """The first case that is due and not in `but`."""
+        last = self._place.seen[-1] if self._place.seen else None
         if self.strategy == "in-order" and self._columns is None:
-            return self._first_by_index(but)
+            case = self._first_by_index(last, but)
+            if case is not None:
+                return case
         columns = self._refreshed()
-        row = columns.first(self.strategy, self.states, but)
+        row = columns.first(self.strategy, self.states, but, last)
         return None if row is None else columns.cases[row]
 
-    def _first_by_index(self, but: set[str]) -> str | None:
-        """In order, reading only cases that may be of the states asked for."""
+    def _first_by_index(self, last: str | None, but: set[str]) -> str | None:
+        """In order behind `last`, reading only cases that may be of the states asked for; None also where it would
+        take longer than by the table.
+        """
         double = double_reading_of(self.store)
         kinds = _NOT_DECIDED if double is None and set(self.states) <= set(OPEN) else _ALL
-        case = self.store.next_case(None, kinds)
-        while case is not None:
+        case = self.store.next_case(last, kinds)
+        for _ in range(_LONGEST_LOOK):
+            if case is None:
+                return None
             if case not in but and self._facts(case).state(double, self.reader) in self.states:
                 return case
             case = self.store.next_case(case, kinds)
@@ -185,15 +200,20 @@ class _Columns:
         for case in changed:
             self._set(self._rows[case], self.table.facts[case])
 
-    def first(self, strategy: Strategy, states: Sequence[State], but: set[str]) -> int | None:
-        """Row of the first case that is due and not in `but`."""
+    def state(self, case: str) -> State:
+        """State of a case as the reader is told it."""
+        return STATES[self.states[self._rows[case]]]
+
+    def first(self, strategy: Strategy, states: Sequence[State], but: set[str], last: str | None) -> int | None:
+        """Row of the first case that is due and not in `but`; in order, that behind `last`, else from the start."""
         wanted = self._wanted(strategy, states)
         wanted[[self._rows[case] for case in but if case in self._rows]] = False
         candidates = np.flatnonzero(wanted)
         if not candidates.size:
             return None
         if strategy == "in-order":
-            return int(candidates[0])
+            behind = candidates[candidates > self._rows.get(last or "", -1)]
+            return int(behind[0] if behind.size else candidates[0])
         if strategy == "balanced":
             return int(balanced_order(self._classes, self._done(), candidates)[0])
         return first_highest(self._scores[strategy], candidates)
