@@ -1,10 +1,11 @@
-"""`breastusassist models list|show|verify`: which models there are, what they are for, and whether they are intact."""
+"""`breastusassist models`: which models there are, what they are for, whether they are intact, and which is in use."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
+from . import models_promoted
 from .arguments import print_json, subcommand
 
 if TYPE_CHECKING:
@@ -13,15 +14,16 @@ if TYPE_CHECKING:
 
 
 def add_to(commands: Any) -> None:
-    """Add the command and its three parts."""
+    """Add the command and its parts."""
     parser = commands.add_parser(
         "models",
-        help="list, describe or verify the models",
-        description="Lists, describes or verifies the models. Research use only, not for diagnosis.",
+        help="list, describe, verify, promote or roll back the models",
+        description="Says which models there are, and which is in use. Research use only, not for diagnosis.",
     )
     parts = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listed = subcommand(parts, "list", run_list, "list the models that are there", "breastusassist models list")
     listed.add_argument("folders", nargs="*", metavar="FOLDER", help="other bundles to list with the shipped ones")
+    listed.add_argument("--store", type=Path, metavar="DIR", help="list those promoted in this label store instead")
     shown = subcommand(parts, "show", run_show, "say what a model is for", "breastusassist models show lesion-outline")
     shown.add_argument("name", metavar="NAME", help="name of a shipped bundle, or a folder")
     verified = subcommand(
@@ -34,6 +36,7 @@ def add_to(commands: Any) -> None:
     verified.add_argument(
         "names", nargs="*", metavar="NAME", help="name of a shipped bundle, or a folder (default: all that are shipped)"
     )
+    models_promoted.add_to(parts)
 
 
 def run_list(options: argparse.Namespace) -> int:
@@ -41,6 +44,8 @@ def run_list(options: argparse.Namespace) -> int:
     from ..model.bundle import shipped_bundles
     from . import DONE
 
+    if options.store is not None:
+        return models_promoted.run_list(options)
     rows = [_listed(folder) for folder in [*shipped_bundles(), *map(Path, options.folders)]]
     if options.json:
         print_json({"models": rows})

@@ -1,4 +1,4 @@
-"""`breastusassist train`: a model bundle made from images with masks and pathology."""
+"""`breastusassist train`: a model bundle made from images with masks and pathology, or from labels."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, UsageError
+from . import train_labels
 from .arguments import existing_folder, print_json, show_progress, subcommand, tell
 
 if TYPE_CHECKING:
@@ -29,12 +30,8 @@ def add_to(commands: Any) -> None:
         "--out runs/first",
     )
     parser.add_argument("--network", choices=tuple(_NAMES), default="outline", help="default: outline")
-    parser.add_argument(
-        "--manifest", type=Path, required=True, metavar="CSV", help="one row an image; needs `fold` and `pathology`"
-    )
-    parser.add_argument(
-        "--root", type=Path, required=True, metavar="DIR", help="folder that the manifest's paths start from"
-    )
+    parser.add_argument("--manifest", type=Path, metavar="CSV", help="one row an image; needs `fold` and `pathology`")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="folder that the manifest's paths start from")
     parser.add_argument(
         "--out",
         type=Path,
@@ -73,6 +70,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--bundle-version", default="0.1.0", help="version of the bundle (default: 0.1.0)")
     parser.add_argument("--no-bundle", action="store_true", help=f"train only; {WEIGHTS} is written all the same")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    train_labels.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -87,6 +85,11 @@ def run(options: argparse.Namespace) -> int:
     from ..learning.training_log import open_training_log
     from . import DONE
 
+    if options.from_labels is not None:
+        settings = training_options(options.config, "labels")
+        return train_labels.run(options, settings, _device(options.device))
+    if options.manifest is None or options.root is None:
+        raise UsageError("Training needs --manifest and --root, or --from-labels; name one of them.")
     if options.validate_every < 0:
         raise UsageError(f"--validate-every {options.validate_every} is below 0; give a number of epochs, or 0.")
     if options.network == "outline" and options.cross_validate:
@@ -235,10 +238,11 @@ def training_options(config: Path | None, network: str = "outline") -> Any:
 
     from pydantic import ValidationError
 
+    from ..learning.fine_tuning import FineTuningOptions
     from ..learning.reader_training import ReaderTrainingOptions
     from ..learning.training import TrainingOptions
 
-    kind = TrainingOptions if network == "outline" else ReaderTrainingOptions
+    kind = {"outline": TrainingOptions, "reader": ReaderTrainingOptions, "labels": FineTuningOptions}[network]
     if config is None:
         return kind()
     try:
