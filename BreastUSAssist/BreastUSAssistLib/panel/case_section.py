@@ -56,11 +56,12 @@ class CaseSection:
             parameters = self._session.parameters
             self._ui.inputSelector.setCurrentNode(parameters.input_node if parameters is not None else None)
             count = case.source.frame_count if case is not None else 1
-            for widget in (self._ui.frameSlider, self._ui.frameSpinBox):
+            ui = self._ui
+            for widget in (ui.frameSlider, ui.frameSpinBox):
                 widget.setMaximum(count)
-                widget.setEnabled(count > 1)
-            for button in (self._ui.previousFrameButton, self._ui.nextFrameButton):
-                button.setEnabled(count > 1)
+            for widget in (ui.frameLabel, ui.previousFrameButton, ui.frameSlider, ui.nextFrameButton, ui.frameSpinBox):
+                widget.setVisible(count > 1)
+            ui.frameCountLabel.setVisible(count > 1)
             self._ui.frameCountLabel.setText(_("of {count}").format(count=count))
             self._ui.frameLabel.setText(_("Slice") if case is not None and case.source.kind == "volume" else _("Frame"))
             self._show_place(case.reading.place if case is not None else None)
