@@ -3,6 +3,7 @@
 import hashlib
 import json
 from contextlib import suppress
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -16,6 +17,7 @@ _KEPT_AS = "double reading"
 class DoubleReading(Record):
     """A chosen share of the cases. Which cases it holds follows from share, seed and the case's pseudonym alone."""
 
+    schema_version: Literal["1.0"] = "1.0"
     share: float = Field(ge=0, le=1)
     seed: int = 0
     readers: int = Field(default=2, ge=2, le=20)
@@ -65,7 +67,7 @@ def choose_double_reading(store: LabelStore, share: float, seed: int = 0, reader
         chosen = DoubleReading(share=share, seed=seed, readers=readers, from_entry=entry, earlier=before)
     except ValidationError as error:
         raise UsageError("Choose a share from 0 to 1 and 2 to 20 readers for cases that are read blind.") from error
-    store.note("double reading", **chosen.model_dump(exclude={"earlier"}))
+    store.note("double reading", **chosen.model_dump(exclude={"schema_version", "earlier"}))
     store.keep_beside(_KEPT_AS, chosen.model_dump_json().encode())
     return chosen
 

@@ -174,11 +174,13 @@ class Worklist:
 
     def _refreshed(self) -> "_Columns":
         if self._columns is None:
-            self._columns = _Columns(case_table(self.store, self.thresholds, self._progress), self.reader)
+            table = case_table(self.store, self.thresholds, self._progress)
+            self._columns = _Columns(table, self.reader)
+            if self._remember:
+                # Here alone: it takes a second for 100,000 cases, which nobody should wait for between two.
+                table.keep(self.store)
         else:
             self._columns.refresh(self.store)
-        if self._remember:
-            self._columns.table.keep(self.store)
         return self._columns
 
 
