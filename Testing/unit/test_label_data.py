@@ -15,14 +15,14 @@ from PIL import Image
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from BreastUSAssistLib.learning.label_data import (  # noqa: E402
+from BreastUSAssistLib.learning.label_data import (
     LabelQuery,
     label_data,
     label_images,
     read_frame,
     rows_apart,
 )
-from BreastUSAssistLib.learning.manifest import ManifestRow  # noqa: E402
+from BreastUSAssistLib.learning.manifest import ManifestRow
 
 HALF = LabelQuery(held_back=0.5)
 

@@ -242,7 +242,7 @@ def training_options(config: Path | None, network: str = "outline") -> Any:
     from ..learning.reader_training import ReaderTrainingOptions
     from ..learning.training import TrainingOptions
 
-    kind = {"outline": TrainingOptions, "reader": ReaderTrainingOptions, "labels": FineTuningOptions}[network]
+    kind: Any = {"outline": TrainingOptions, "reader": ReaderTrainingOptions, "labels": FineTuningOptions}[network]
     if config is None:
         return kind()
     try:

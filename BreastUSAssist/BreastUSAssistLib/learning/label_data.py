@@ -113,8 +113,9 @@ def read_frame(store: LabelStore, frame: LabelledFrame) -> tuple[np.ndarray, np.
     pixels = store.frame(frame.record, frame.number)
     masks = store.result(frame.record)
     lesion = np.zeros(pixels.shape[:2], bool)
-    for number in masks.numbers if masks is not None else ():
-        lesion |= masks.mask(frame.number, number)
+    if masks is not None:
+        for number in masks.numbers:
+            lesion |= masks.mask(frame.number, number)
     source = SourceReference(store.folder / frame.record.case, frame.number)
     return UltrasoundFrame(pixels, source).grey, lesion
 
