@@ -109,8 +109,8 @@ def judge(
     scores = []
     for name, bundle in (("current", current), ("candidate", candidate)):
         predictor = open_predictor(bundle)
-        new = score_labels(store, held_back, predictor, lambda a, b, name=name: progress(f"{name}, new", a, b))  # type: ignore[misc]
-        old = score_rows(drawn, predictor, lambda a, b, name=name: progress(f"{name}, old", a, b))  # type: ignore[misc]
+        new = score_labels(store, held_back, predictor, lambda a, b, name=name: progress(f"{name}, new", a, b))
+        old = score_rows(drawn, predictor, lambda a, b, name=name: progress(f"{name}, old", a, b))
         scores.append((new, old))
     (new_before, old_before), (new_after, old_after) = scores
     said = {"seed": rule.seed, "replicates": rule.replicates}
