@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -109,13 +110,13 @@ def judge(
     scores = []
     for name, bundle in (("current", current), ("candidate", candidate)):
         predictor = open_predictor(bundle)
-        new = score_labels(store, held_back, predictor, lambda a, b, name=name: progress(f"{name}, new", a, b))
-        old = score_rows(drawn, predictor, lambda a, b, name=name: progress(f"{name}, old", a, b))
+        new = score_labels(store, held_back, predictor, partial(progress, f"{name}, new"))
+        old = score_rows(drawn, predictor, partial(progress, f"{name}, old"))
         scores.append((new, old))
     (new_before, old_before), (new_after, old_after) = scores
     said = {"seed": rule.seed, "replicates": rule.replicates}
-    new_result = compare(new_before, new_after, margin=0.0, **said)  # type: ignore[arg-type]
-    old_result = compare(old_before, old_after, margin=-rule.most_loss_old, **said) if drawn else None  # type: ignore[arg-type]
+    new_result = compare(new_before, new_after, margin=0.0, **said)
+    old_result = compare(old_before, old_after, margin=-rule.most_loss_old, **said) if drawn else None
     return Judgement(
         candidate=candidate.sha256,
         current=current.sha256,
