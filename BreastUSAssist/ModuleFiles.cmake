@@ -15,6 +15,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/birads/kappa.py
   BreastUSAssistLib/birads/lesion.py
   BreastUSAssistLib/birads/lexicon.py
+  BreastUSAssistLib/birads/mask_agreement.py
   BreastUSAssistLib/birads/measurements.py
   BreastUSAssistLib/birads/opinion.py
   BreastUSAssistLib/birads/outline.py
@@ -34,12 +35,16 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/command_line/demo.py
   BreastUSAssistLib/command_line/evaluate.py
   BreastUSAssistLib/command_line/labels.py
+  BreastUSAssistLib/command_line/labels_export.py
   BreastUSAssistLib/command_line/labels_import.py
   BreastUSAssistLib/command_line/models.py
+  BreastUSAssistLib/command_line/models_promoted.py
   BreastUSAssistLib/command_line/phantom.py
   BreastUSAssistLib/command_line/refine.py
   BreastUSAssistLib/command_line/train.py
+  BreastUSAssistLib/command_line/train_labels.py
   BreastUSAssistLib/command_line/worker.py
+  BreastUSAssistLib/command_line/worklist.py
   BreastUSAssistLib/dicom/__init__.py
   BreastUSAssistLib/dicom/codes.py
   BreastUSAssistLib/dicom/contours.py
@@ -60,9 +65,25 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/files.py
   BreastUSAssistLib/json_schema.py
   BreastUSAssistLib/labels/__init__.py
+  BreastUSAssistLib/labels/adjudication.py
   BreastUSAssistLib/labels/audit.py
+  BreastUSAssistLib/labels/blind_view.py
   BreastUSAssistLib/labels/blobs.py
+  BreastUSAssistLib/labels/case_states.py
+  BreastUSAssistLib/labels/case_table.py
+  BreastUSAssistLib/labels/disagreement.py
+  BreastUSAssistLib/labels/double_reading.py
+  BreastUSAssistLib/labels/draft_scores.py
   BreastUSAssistLib/labels/durable.py
+  BreastUSAssistLib/labels/export_coco.py
+  BreastUSAssistLib/labels/export_csv.py
+  BreastUSAssistLib/labels/export_datalist.py
+  BreastUSAssistLib/labels/export_monai_label.py
+  BreastUSAssistLib/labels/export_nnunet.py
+  BreastUSAssistLib/labels/export_pictures.py
+  BreastUSAssistLib/labels/export_query.py
+  BreastUSAssistLib/labels/export_split.py
+  BreastUSAssistLib/labels/exporting.py
   BreastUSAssistLib/labels/image_identity.py
   BreastUSAssistLib/labels/importing.py
   BreastUSAssistLib/labels/index.py
@@ -73,6 +94,8 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/masks.py
   BreastUSAssistLib/labels/new_label.py
   BreastUSAssistLib/labels/pixel_content.py
+  BreastUSAssistLib/labels/reader_agreement.py
+  BreastUSAssistLib/labels/reader_results.py
   BreastUSAssistLib/labels/record.py
   BreastUSAssistLib/labels/record_text.py
   BreastUSAssistLib/labels/seal.py
@@ -81,7 +104,10 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/store.py
   BreastUSAssistLib/labels/store_header.py
   BreastUSAssistLib/labels/stored_record.py
+  BreastUSAssistLib/labels/strategies.py
   BreastUSAssistLib/labels/verification.py
+  BreastUSAssistLib/labels/worklist.py
+  BreastUSAssistLib/labels/worklist_place.py
   BreastUSAssistLib/labels/write_ahead_log.py
   BreastUSAssistLib/learning/__init__.py
   BreastUSAssistLib/learning/asked_figures.py
@@ -100,18 +126,24 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/learning/evaluation_result.py
   BreastUSAssistLib/learning/familiarity_fitting.py
   BreastUSAssistLib/learning/figures.py
+  BreastUSAssistLib/learning/fine_tuning.py
   BreastUSAssistLib/learning/interactive_evaluation.py
   BreastUSAssistLib/learning/interactive_result.py
   BreastUSAssistLib/learning/judgement.py
+  BreastUSAssistLib/learning/label_data.py
+  BreastUSAssistLib/learning/label_training.py
   BreastUSAssistLib/learning/manifest.py
   BreastUSAssistLib/learning/metrics.py
   BreastUSAssistLib/learning/metrics_file.py
   BreastUSAssistLib/learning/metrics_table.py
   BreastUSAssistLib/learning/model_card.py
+  BreastUSAssistLib/learning/model_comparison.py
   BreastUSAssistLib/learning/onnx_export.py
   BreastUSAssistLib/learning/per_image.py
   BreastUSAssistLib/learning/perturbations.py
   BreastUSAssistLib/learning/prediction_page.py
+  BreastUSAssistLib/learning/promoted_models.py
+  BreastUSAssistLib/learning/promotion.py
   BreastUSAssistLib/learning/reader_augmentation.py
   BreastUSAssistLib/learning/reader_calibration.py
   BreastUSAssistLib/learning/reader_cross_validation.py
@@ -223,6 +255,8 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/demo.py
   BreastUSAssistLib/service/familiarity_gate.py
   BreastUSAssistLib/service/frame_range.py
+  BreastUSAssistLib/service/label_export.py
+  BreastUSAssistLib/service/label_export_seg.py
   BreastUSAssistLib/service/label_import.py
   BreastUSAssistLib/service/label_packing.py
   BreastUSAssistLib/service/lesion_description.py
@@ -355,9 +389,12 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Schema/case-1.0.schema.json
   Resources/Schema/clinical-1.0.schema.json
   Resources/Schema/label-1.0.schema.json
+  Resources/Schema/label-export-1.0.schema.json
   Resources/Schema/label-store-1.0.schema.json
   Resources/Schema/metrics-1.0.schema.json
   Resources/Schema/metrics-1.1.schema.json
+  Resources/Schema/promoted-1.0.schema.json
+  Resources/Schema/promotion-1.0.schema.json
   Resources/Schema/prompt-1.0.schema.json
   Resources/Schema/reading-1.0.schema.json
   Resources/UI/AnalyzeSection.ui
