@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from BreastUSAssistLib.ultrasound.phantom import LesionSpec, Phantom, PhantomSpec, render
 from panel.bench import PanelBench, open_bench
+from pydicom import dcmread
 
 pytest.importorskip("slicer_core")
 pytest.importorskip("PySide6")
@@ -137,6 +138,11 @@ def _export(bench: PanelBench) -> None:
     analysis = json.loads((folder / "analysis.json").read_text("utf-8"))
     margin = next(one for one in analysis["lesions"][0]["descriptors"] if one["attribute"] == "margin")
     assert (margin["term"], margin["origin"]) == ("indistinct", "reader")
+    report = dcmread(folder / "sr.dcm")
+    assert (report.CompletionFlagDescription[-36:], report.VerificationFlag) == (
+        "; accepted by a reader, not verified",
+        "UNVERIFIED",
+    )
     bench.picture("8-exported")
 
 
@@ -164,6 +170,7 @@ def _check_label(folder: Path, corrected: np.ndarray, key: int) -> None:
         (summary,) = store.list()
         record = store.get(summary.case)
         assert (record.kind, record.reader) == ("accepted", "Reader A")
+        assert record.patient is not None and record.patient.startswith("patient-")
         kept = store.result(record)
         assert kept is not None
         assert np.array_equal(kept.mask(key + 1, 1), corrected)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 RESEARCH_ONLY = "Research use only; AI draft. A named reader decides."
+UNREAD = "not read by anyone"
 
 
 def report_dataset(
@@ -47,6 +48,7 @@ def report_dataset(
     *,
     created: datetime,
     series_number: int = 901,
+    state: str = UNREAD,
 ) -> "Dataset":
     """Build the Structured Report of `analysis`.
 
@@ -60,13 +62,14 @@ def report_dataset(
         labels: uint8 or uint16, (frames, rows, columns): 0 background, n lesion number n.
         created: date and time of the object.
         series_number: SeriesNumber of the new series.
+        state: how far a reader is, in a few words; it stays UNVERIFIED whatever they say.
 
     Raises:
         UsageError: a lesion has no pixel in its key frame, or the labels or headers do not fit.
     """
     frames = source_frames(headers)
     _check(frames, analysis, labels)
-    dataset = _document(headers, frames, analysis, created, series_number)
+    dataset = _document(headers, frames, analysis, created, series_number, state)
     dataset.update(_content(headers, frames, analysis, labels))
     set_file_meta(dataset)
     return dataset
@@ -80,6 +83,7 @@ def write_report(
     *,
     created: datetime,
     series_number: int = 901,
+    state: str = UNREAD,
 ) -> "Dataset":
     """Build the Structured Report (see `report_dataset`), write it to `path` whole, and return it.
 
@@ -87,7 +91,7 @@ def write_report(
         UsageError: as `report_dataset`.
         OutputError: the file cannot be written.
     """
-    dataset = report_dataset(headers, analysis, labels, created=created, series_number=series_number)
+    dataset = report_dataset(headers, analysis, labels, created=created, series_number=series_number, state=state)
     write_dataset(path, dataset)
     return dataset
 
@@ -107,6 +111,7 @@ def _document(
     analysis: Analysis,
     created: datetime,
     series_number: int,
+    state: str,
 ) -> "Dataset":
     """Everything but the content: patient, study, series, equipment and state of the document (PS3.3 A.35.3)."""
     from pydicom import Dataset
@@ -126,7 +131,7 @@ def _document(
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.PerformedProcedureCodeSequence = []
     dataset.CompletionFlag = "PARTIAL"
-    dataset.CompletionFlagDescription = short_text(f"{DRAFT}; not read by anyone")
+    dataset.CompletionFlagDescription = short_text(f"{DRAFT}; {state}")
     dataset.PreliminaryFlag = "PRELIMINARY"
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(frames)]

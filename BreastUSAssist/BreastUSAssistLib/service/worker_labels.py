@@ -48,7 +48,8 @@ def keep_label(arguments: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError("The reading could not be handed on; decide again.") from error
     if reading.decision == "open":
         raise InputError("An open reading is no label; accept or reject it first.")
-    uids = dict.fromkeys(str(header.get("SOPInstanceUID", "")) for header in handed.all_headers())
+    headers = handed.all_headers()
+    uids = dict.fromkeys(str(header.get("SOPInstanceUID", "")) for header in headers)
     runs = [_run(one) for one in arguments.get("runs") or ()]
     label = NewLabel(
         kind=reading.decision,
@@ -57,6 +58,8 @@ def keep_label(arguments: Mapping[str, Any]) -> dict[str, Any]:
         reading=reading,
         runs=runs,
         frames={number: frame.pixels for number, frame in enumerate(clip, start=1)},
+        # The store keeps a keyed pseudonym of it, so that splits keep a patient's images together.
+        patient=next((str(header.PatientID) for header in headers if header.get("PatientID")), None),
     )
     with _opened(Path(str(arguments.get("store"))), bool(arguments.get("encrypted", True))) as store:
         record = store.put(label)
