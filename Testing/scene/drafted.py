@@ -93,3 +93,9 @@ def assert_scene_shows_record(case: Case) -> None:
     assert [table.GetValueByName(row, "lesion").ToInt() for row in range(table.GetNumberOfRows())] == [
         one.number for one in case.reading.lesions
     ]
+
+
+def column(case: Any, name: str) -> list[str]:
+    """A column of the case's table as text."""
+    table = case.table.GetTable()
+    return [table.GetValueByName(row, name).ToString() for row in range(table.GetNumberOfRows())]

@@ -1,7 +1,5 @@
 """One case in the scene: what the reader does to it, kept in step in record, segmentation and table."""
 
-import gc
-import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from BreastUSAssistLib.birads.lesion import Lesion
 from BreastUSAssistLib.birads.reading import Place
 from BreastUSAssistLib.errors import InputError, UsageError
 from scene import cases
-from scene.cases import slicer
 
 from scene import drafted  # isort: skip  needs slicer.i18n of `cases`
 from BreastUSAssistLib.mrml.case import CaseChange, open_case  # isort: skip
@@ -27,17 +24,12 @@ def scene() -> Any:
     return cases.empty_scene()
 
 
-def column(case: Any, name: str) -> list[str]:
-    table = case.table.GetTable()
-    return [table.GetValueByName(row, name).ToString() for row in range(table.GetNumberOfRows())]
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_becomes_segments_rows_and_a_record(scene: Any, kind: str) -> None:
     case, labels = drafted.drafted_case(cases.source_of_kind(kind))
     assert np.array_equal(case.labels(), labels)
     assert [one.number for one in case.reading.lesions] == [1, 2]
-    assert column(case, "lesion") == ["1", "2"] and column(case, "status") == ["draft", "draft"]
+    assert drafted.column(case, "lesion") == ["1", "2"] and drafted.column(case, "status") == ["draft", "draft"]
     assert case.segmentation.origin(1, 0) == "automatic"
     drafted.assert_scene_shows_record(case)
     ((analysis, again),) = case.drafts()
@@ -71,12 +63,12 @@ def test_everything_is_there_after_save_and_reload(scene: Any, tmp_path: Path, k
     runs, reading, rows, expected = (
         case.runs,
         case.reading,
-        [column(case, name) for name in ("status", "reader_note", "area_px")],
+        [drafted.column(case, name) for name in ("status", "reader_note", "area_px")],
         case.labels(),
     )
     again = drafted.opened_again(tmp_path)
     assert again.reading == reading and again.runs == runs
-    assert [column(again, name) for name in ("status", "reader_note", "area_px")] == rows
+    assert [drafted.column(again, name) for name in ("status", "reader_note", "area_px")] == rows
     assert np.array_equal(again.labels(), expected)
     assert np.array_equal(again.drafts()[0][1], labels)
     assert again.segmentation.origin(1, 0) == "semiautomatic"
@@ -92,8 +84,8 @@ def test_terms_changed_and_put_back(scene: Any) -> None:
     before = case.reading
     case.set_term(1, "shape", "oval")
     assert case.lesions[0].changed == {"shape"}
-    assert column(case, "shape")[0] == "Oval" and column(case, "shape_ai")[0] == "Irregular"
-    assert column(case, "changed_terms")[0] == "shape" and column(case, "status")[0] == "changed"
+    assert drafted.column(case, "shape")[0] == "Oval" and drafted.column(case, "shape_ai")[0] == "Irregular"
+    assert drafted.column(case, "changed_terms")[0] == "shape" and drafted.column(case, "status")[0] == "changed"
     case.set_term(1, "shape", "irregular")
     assert case.reading == before
     case.set_term(1, "shape", "oval")
@@ -162,7 +154,7 @@ def test_removing_and_putting_back(scene: Any, kind: str) -> None:
     mine = case.labels()
     before = case.reading
     case.remove_lesion(1)
-    assert not case.lesions[0].present and column(case, "status")[0] == "removed"
+    assert not case.lesions[0].present and drafted.column(case, "status")[0] == "removed"
     assert case.segmentation.numbers() == (2,) and not (case.labels() == 1).any()
     with pytest.raises(InputError, match="was removed"):
         case.set_mask(0, 1, drafted.box(0, 0))
@@ -191,7 +183,7 @@ def test_added_lesions(scene: Any) -> None:
     assert case.segmentation.origin(3, 1) == "manual"
     case.set_mask(1, 3, drafted.box(0, 21), "click")
     assert case.segmentation.origin(3, 1) == "semiautomatic"
-    assert case.lesions[2].ai is None and column(case, "area_px")[2] == "nan"
+    assert case.lesions[2].ai is None and drafted.column(case, "area_px")[2] == "nan"
     with pytest.raises(InputError, match="no outline of the AI"):
         case.restore_draft(3)
     with pytest.raises(InputError, match="a lesion 3 already"):
@@ -218,9 +210,9 @@ def test_the_description_of_a_corrected_outline(scene: Any) -> None:
     assert case.record.lesion(1).revised is None, "the outline is the draft's"
     case.set_mask(0, 1, drafted.box(3, 3), "click")
     case.set_revised(described(case, 1, 48))
-    assert column(case, "area_px")[0] == "48" and column(case, "area_px_ai")[0] == "7000"
+    assert drafted.column(case, "area_px")[0] == "48" and drafted.column(case, "area_px_ai")[0] == "7000"
     case.set_mask(0, 1, labels[0] == 1, "restored")
-    assert case.record.lesion(1).revised is None and column(case, "area_px")[0] == "7000"
+    assert case.record.lesion(1).revised is None and drafted.column(case, "area_px")[0] == "7000"
     with pytest.raises(InputError, match="not in this case any more"):
         case.set_revised(described(case, 1, 1).model_copy(update={"tracking_uid": "1.2.3"}))
 
@@ -286,15 +278,15 @@ def test_two_views_are_tied_across_cases(scene: Any, tmp_path: Path) -> None:
     assert first.reading.lesions[0].tied_to == uids[1][0] and second.reading.lesions[0].tied_to == uids[0][0]
     assert second.reading.decision == "open", "the decision did not cover the tie"
     assert first.lesions[0].joint is not None and second.lesions[0].joint is not None
-    assert column(first, "joint_category")[0] == column(second, "joint_category")[0] != ""
-    assert float(column(first, "joint_probability")[0]) > 0
+    assert drafted.column(first, "joint_category")[0] == drafted.column(second, "joint_category")[0] != ""
+    assert float(drafted.column(first, "joint_probability")[0]) > 0
     second.set_note(1, "both cases write")
     first.tie(2, uids[1][0])
     assert [one.tied_to for one in first.reading.lesions] == [None, uids[1][0]]
     assert second.reading.lesions[0].tied_to == uids[0][1] and second.reading.lesions[0].note == "both cases write"
     second.remove_lesion(1)
     assert not any(one.tied_to for case in (first, second) for one in case.reading.lesions)
-    assert set(column(first, "joint_category") + column(second, "joint_category")) == {""}
+    assert set(drafted.column(first, "joint_category") + drafted.column(second, "joint_category")) == {""}
     for uid, match in [(uids[1][0], "removed"), (uids[0][0], "itself"), ("1.2", "not in this scene")]:
         with pytest.raises(InputError, match=match):
             first.tie(1, uid)
@@ -302,111 +294,6 @@ def test_two_views_are_tied_across_cases(scene: Any, tmp_path: Path) -> None:
     assert [one.tied_to for one in first.reading.lesions] == uids[0][::-1]
     first.untie(2)
     assert not any(one.tied_to for one in first.reading.lesions)
-
-
-def test_a_scene_that_closes_ends_its_cases(scene: Any) -> None:
-    case, _labels = drafted.drafted_case(cases.cine())
-    heard: list[CaseChange] = []
-    case.on_change.append(heard.append)
-    scene.Clear(0)
-    assert case.closed and [one.what for one in heard] == ["closed"]
-    for action in (
-        case.labels,
-        case.undo,
-        case.catch_up,
-        lambda: case.lesions,
-        lambda: case.table,
-        lambda: case.segmentation,
-        lambda: case.set_note(1, ""),
-        lambda: drafted.run(case, drafted.two_boxes(4)),
-        lambda: case.set_mask(0, 1, drafted.box(0, 0)),
-        lambda: case.decide("A", "accepted", "", NOW),
-    ):
-        with pytest.raises(InputError, match="was closed"):
-            action()
-    case.close()
-    assert scene.GetNumberOfNodesByClass("vtkMRMLTextNode") == 0
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("which", ["volume", "sequence", "browser"])
-def test_a_case_ends_with_its_images(scene: Any, kind: str, which: str) -> None:
-    case, _labels = drafted.drafted_case(cases.source_of_kind(kind))
-    node = getattr(case.source, which)
-    if node is None:
-        pytest.skip("a still has none")
-    scene.RemoveNode(node)
-    assert case.closed
-    with pytest.raises(InputError, match="was closed"):
-        case.set_note(1, "x")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_deleted_outputs_are_made_again(scene: Any, kind: str) -> None:
-    case, _labels = drafted.drafted_case(cases.source_of_kind(kind))
-    case.set_mask(0, 1, drafted.box(3, 3), "click")
-    case.remove_lesion(2)
-    expected, reading = case.labels(), case.reading
-    scene.RemoveNode(case.table)
-    case.set_note(1, "a")
-    assert column(case, "reader_note")[0] == "a"
-    for node in (case.segmentation.node, case.segmentation.sequence):
-        if node is not None:
-            scene.RemoveNode(node)
-    assert not case.has_segmentation
-    assert np.array_equal(case.labels(), expected)
-    drafted.assert_scene_shows_record(case)
-    assert case.segmentation.origin(1, 0) == "semiautomatic"
-    case.set_note(1, "")
-    scene.RemoveNode(case.record.node)
-    case.set_note(1, "b")
-    case.set_note(1, "")
-    assert case.reading == reading and np.array_equal(case.labels(), expected)
-    assert scene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 1
-    assert np.array_equal(open_case(scene, case.source.volume).labels(), expected)
-
-
-def test_outlines_outlive_a_record_that_was_deleted(scene: Any) -> None:
-    case, _labels = drafted.drafted_case(cases.cine())
-    expected, uids = case.labels(), [one.tracking_uid for one in case.reading.lesions]
-    node = case.record.node
-    case.close()
-    scene.RemoveNode(node)
-    again = open_case(scene, case.source.volume)
-    assert np.array_equal(again.labels(), expected)
-    assert [one.tracking_uid for one in again.reading.lesions] == uids
-    assert all(one.run is None for one in again.reading.lesions)
-
-
-def test_edits_made_while_the_case_was_closed_are_taken_in(scene: Any) -> None:
-    case, labels = drafted.drafted_case(cases.cine())
-    segmentation = case.segmentation
-    case.close()
-    mine = drafted.box(0, 0)
-    segmentation.set_mask(2, 1, mine)
-    segmentation.remove_lesion(2)
-    segmentation.segmentation(1).AddEmptySegment("Segment_1", "mine")
-    again = open_case(scene, case.source.volume)
-    assert np.array_equal(again.mask(2, 1), mine) and again.record.lesion(1).edited_frames == (3,)
-    assert not again.record.lesion(2).present and again.record.lesion(3).run is None
-    drafted.assert_scene_shows_record(again)
-    again.put_back_lesion(2)
-    assert np.array_equal(again.labels() == 2, labels == 2)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_segments_that_a_scene_lost_are_drawn_again(scene: Any, kind: str) -> None:
-    case, _labels = drafted.drafted_case(cases.source_of_kind(kind))
-    case.set_mask(0, 1, drafted.box(3, 3), "click")
-    expected, reading, segmentation = case.labels(), case.reading, case.segmentation
-    frames = range(case.source.frame_count)
-    for lost in (frames, frames[-1:]):
-        case.close()
-        for frame in lost:  # as after a file of the scene could not be read
-            segmentation.segmentation(frame).RemoveAllSegments()
-        case = open_case(scene, case.source.volume)
-        assert case.reading == reading and np.array_equal(case.labels(), expected)
-        drafted.assert_scene_shows_record(case)
 
 
 def test_segments_of_the_reader_become_lesions_when_the_tool_is_done(scene: Any) -> None:
@@ -488,45 +375,6 @@ def test_listeners_hear_each_action_once(scene: Any) -> None:
         CaseChange("outline", 1, 1),
         CaseChange("run"),
     ]
-
-
-def test_a_case_that_is_dropped_leaves_no_observer(scene: Any) -> None:
-    source = cases.cine()
-    drafted.drafted_case(source)[0].close()
-    case = open_case(scene, source.volume)
-    segmentation = case.segmentation.segmentation(0)
-    reference = weakref.ref(case)
-    before = scene.HasObserver(slicer.vtkMRMLScene.StartCloseEvent)
-    assert before and segmentation.HasObserver(slicer.vtkSegmentation.SegmentAdded)
-    tags = len(case._outlines._history._observations)
-    assert tags
-    del case
-    gc.collect()
-    assert reference() is None
-    scene.Clear(0)
-
-
-def test_two_open_cases_of_one_source_see_the_same(scene: Any) -> None:
-    one, _labels = drafted.drafted_case(cases.still())
-    other = open_case(scene, one.source.volume)
-    one.set_note(1, "from one")
-    other.set_category(2, "5")
-    assert one.reading == other.reading and one.record.lesion(1).note == "from one"
-    other.set_mask(0, 1, drafted.box(3, 3), "click")
-    assert np.array_equal(one.labels(), other.labels()) and one.reading == other.reading
-
-
-def test_two_views_of_a_new_case_make_one_record_and_one_segmentation(scene: Any) -> None:
-    source = cases.cine()
-    one, other = open_case(scene, source.volume), open_case(scene, source.volume)
-    labels = drafted.two_boxes(4)
-    drafted.run(one, labels)
-    other.set_note(1, "from the other")
-    assert np.array_equal(other.labels(), labels) and other.segmentation.node is one.segmentation.node
-    other.set_mask(0, 1, drafted.box(3, 3), "click")
-    assert one.reading == other.reading and np.array_equal(one.labels(), other.labels())
-    for name, count in [("Text", 1), ("Table", 1), ("Segmentation", 1)]:
-        assert scene.GetNumberOfNodesByClass(f"vtkMRML{name}Node") == count
 
 
 def test_bad_input(scene: Any) -> None:
