@@ -1,5 +1,7 @@
 """Labels as a reader would leave them, for the tests and benchmarks of the label store."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +16,17 @@ from BreastUSAssistLib.service.analysis_file import read_analysis
 KEY = "0123456789abcdef" * 4
 NAME = "Doe^Jane"
 """Of a patient; it must be found nowhere in a store."""
+
+
+@contextmanager
+def fixed_salt(salt: bytes = bytes([10]) * 16) -> Iterator[None]:
+    """New stores have this salt: pseudonyms, and with them who is held back, are the same in each run."""
+    from BreastUSAssistLib.labels import store
+    from pytest import MonkeyPatch
+
+    with MonkeyPatch.context() as patch:
+        patch.setattr(store, "new_salt", lambda: salt)
+        yield
 
 
 @cache

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from label_samples import fixed_salt
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("monai", reason="MONAI is not installed")
@@ -19,6 +21,13 @@ from BreastUSAssistLib.model.torch_backend import stored_state  # noqa: E402
 from label_store_of_phantoms import variant  # noqa: E402
 from PIL import Image  # noqa: E402
 from tiny_bundles import tiny_outline_bundle  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def the_same_patients_held_back_in_each_run() -> Iterator[None]:
+    with fixed_salt():
+        yield
+
 
 TESTING = Path(__file__).resolve().parents[1]
 OPTIONS = FineTuningOptions(steps=6, batch_size=4, stored_size=64, checkpoint_every=2, learning_rate=1e-3)

@@ -10,6 +10,7 @@ from BreastUSAssistLib.errors import InputError
 from BreastUSAssistLib.labels.image_identity import identity_of
 from BreastUSAssistLib.labels.masks import MaskStack
 from BreastUSAssistLib.labels.store import LabelStore
+from label_samples import fixed_salt
 from label_store_of_phantoms import READER, label, store_of, variant
 from PIL import Image
 
@@ -23,6 +24,13 @@ from BreastUSAssistLib.learning.label_data import (
     rows_apart,
 )
 from BreastUSAssistLib.learning.manifest import ManifestRow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def the_same_patients_held_back_in_each_run() -> Iterator[None]:
+    with fixed_salt():
+        yield
+
 
 HALF = LabelQuery(held_back=0.5)
 

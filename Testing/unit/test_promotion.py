@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from label_samples import fixed_salt
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("monai", reason="MONAI is not installed")
@@ -38,6 +39,13 @@ from BreastUSAssistLib.model.predictor import open_predictor  # noqa: E402
 from label_store_of_phantoms import store_of, variant  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from tiny_bundles import tiny_outline_bundle  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def the_same_patients_held_back_in_each_run() -> Iterator[None]:
+    with fixed_salt():
+        yield
+
 
 SMALL = FineTuningOptions(steps=2, batch_size=4, stored_size=64, checkpoint_every=2)
 LENIENT = PromotionRule(least_patients_new=2, least_gain_new=-1, least_chance_new=0, old_needed=False)
