@@ -10,14 +10,15 @@ from slicer.i18n import tr as _
 
 from .export_run import ExportRun
 from .label_keeping import LabelKeeping
+from .label_settings import ENCRYPT, FOLDER, READER, label_settings
 from .revising import Revising
 from .session import Session
+from .signals import Signal
 
 if TYPE_CHECKING:
     from ..birads.reading import Decision
 
-READER_SETTING, LABELS_SETTING = "BreastUSAssist/Reader", "BreastUSAssist/LabelFolder"
-EXPORT_SETTING, ENCRYPT_SETTING = "BreastUSAssist/ExportFolder", "BreastUSAssist/EncryptLabels"
+EXPORT_SETTING = "BreastUSAssist/ExportFolder"
 
 
 class FinishSection:
@@ -26,16 +27,18 @@ class FinishSection:
     def __init__(self, ui: Any, session: Session, revising: Revising) -> None:
         self._ui, self._session, self._revising = ui, session, revising
         self._later: list[tuple[Any, Callable[[], None]]] = []
+        self.settings_changed = Signal()
+        """Reader or folders are others; see label_settings."""
         self.keeping, self.exporting = LabelKeeping(session), ExportRun(session)
         self.keeping.changed.connect(self._show)
         self.exporting.changed.connect(self._show)
         for path_edit in (ui.labelsPathLineEdit, ui.exportPathLineEdit):
             path_edit.filters = ctk.ctkPathLineEdit.Dirs
-        home = Path.home() / "BreastUSAssist"
-        ui.readerLineEdit.setText(str(slicer.util.settingsValue(READER_SETTING, "")))
-        ui.labelsPathLineEdit.setCurrentPath(str(slicer.util.settingsValue(LABELS_SETTING, str(home / "labels"))))
-        ui.exportPathLineEdit.setCurrentPath(str(slicer.util.settingsValue(EXPORT_SETTING, str(home / "exports"))))
-        ui.encryptCheckBox.setChecked(slicer.util.settingsValue(ENCRYPT_SETTING, True, converter=slicer.util.toBool))
+        settings, exports = label_settings(), Path.home() / "BreastUSAssist" / "exports"
+        ui.readerLineEdit.setText(settings.reader)
+        ui.labelsPathLineEdit.setCurrentPath(str(settings.folder))
+        ui.exportPathLineEdit.setCurrentPath(str(slicer.util.settingsValue(EXPORT_SETTING, str(exports))))
+        ui.encryptCheckBox.setChecked(settings.encrypted)
         ui.reasonComboBox.setCurrentIndex(0)
         ui.readerLineEdit.textChanged.connect(self._on_settings)
         ui.labelsPathLineEdit.currentPathChanged.connect(self._on_settings)
@@ -111,10 +114,11 @@ class FinishSection:
 
     def _on_settings(self, *_args: Any) -> None:
         settings = slicer.app.settings()
-        settings.setValue(READER_SETTING, self._ui.readerLineEdit.text)
-        settings.setValue(LABELS_SETTING, self._ui.labelsPathLineEdit.currentPath)
+        settings.setValue(READER, self._ui.readerLineEdit.text)
+        settings.setValue(FOLDER, self._ui.labelsPathLineEdit.currentPath)
         settings.setValue(EXPORT_SETTING, self._ui.exportPathLineEdit.currentPath)
-        settings.setValue(ENCRYPT_SETTING, bool(self._ui.encryptCheckBox.checked))
+        settings.setValue(ENCRYPT, bool(self._ui.encryptCheckBox.checked))
+        self.settings_changed.emit()
         self._show()
 
     def _show(self) -> None:

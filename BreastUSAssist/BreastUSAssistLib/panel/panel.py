@@ -1,4 +1,4 @@
-"""The panel: banner, five sections in reading order, status line. Each section is a file and a .ui of its own."""
+"""The panel: banner, worklist, five sections in reading order, learning, status line. Each section is a file and a .ui of its own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,17 +7,20 @@ import slicer
 from slicer.i18n import tr as _
 
 from .analyze_section import AnalyzeSection
+from .autosaving import Autosaving
 from .case_section import CaseSection
 from .correct_section import CorrectSection
 from .findings_section import FindingsSection
 from .finish_section import FinishSection
 from .icons import is_dark, show_icons
 from .install_bar import InstallBar
+from .learn_section import LearnSection
 from .revising import Revising
 from .session import Session
 from .shortcuts import Shortcuts
+from .worklist_section import WorklistSection
 
-SECTIONS = ("case", "analyze", "findings", "correct", "finish")
+SECTIONS = ("worklist", "case", "analyze", "findings", "correct", "finish", "learn")
 
 
 class Panel:
@@ -36,6 +39,9 @@ class Panel:
         self.correct = CorrectSection(parts["correct"], self.session)
         self.revising = Revising(self.session)
         self.finish = FinishSection(parts["finish"], self.session, self.revising)
+        self.autosaving = Autosaving(self.session, self.finish)
+        self.worklist = WorklistSection(parts["worklist"], self.session, self.finish)
+        self.learn = LearnSection(parts["learn"], self.session, self.finish)
         self.session.said.connect(self._say)
         self.session.case_changed.connect(self._bind)
         self._bound: Any = None
