@@ -1,4 +1,4 @@
-"""The panel: banner, worklist, five sections in reading order, learning, status line. Each section is a file and a .ui of its own."""
+"""The panel: worklist, five sections in reading order, learning, status line; each section has a file and a .ui."""
 
 from collections.abc import Callable
 from typing import Any
