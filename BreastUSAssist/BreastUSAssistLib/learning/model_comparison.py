@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ..errors import InputError
 from ..labels.store import LabelStore
-from ..model.predictor import Predictor
-from . import metrics
 from .bootstrap import patient_keys
-from .label_data import LabelledFrame, read_frame
-from .manifest import LAST_LESION_LABEL, ManifestRow, load_image, mask_of
+
+if TYPE_CHECKING:
+    # A client that only asks which model was promoted needs none of these, nor PyTorch.
+    from ..model.predictor import Predictor
+    from .label_data import LabelledFrame
+    from .manifest import ManifestRow
 
 Progress = Callable[[int, int], None]
 
@@ -62,9 +65,11 @@ class Comparison(BaseModel):
 
 
 def score_labels(
-    store: LabelStore, frames: Sequence[LabelledFrame], predictor: Predictor, progress: Progress = lambda a, b: None
+    store: LabelStore, frames: "Sequence[LabelledFrame]", predictor: "Predictor", progress: Progress = lambda a, b: None
 ) -> tuple[FrameScore, ...]:
     """Score a model on frames of a label store. Raises InputError: a frame is damaged."""
+    from .label_data import read_frame
+
     scores = []
     for done, frame in enumerate(frames, 1):
         grey, lesion = read_frame(store, frame)
@@ -74,13 +79,15 @@ def score_labels(
 
 
 def score_rows(
-    rows: Sequence[ManifestRow], predictor: Predictor, progress: Progress = lambda a, b: None
+    rows: "Sequence[ManifestRow]", predictor: "Predictor", progress: Progress = lambda a, b: None
 ) -> tuple[FrameScore, ...]:
     """Score a model on those rows of a manifest that have a mask or are normal.
 
     Raises:
         InputError: a row cannot be read.
     """
+    from .manifest import LAST_LESION_LABEL, load_image, mask_of
+
     scores = []
     for done, row in enumerate(rows, 1):
         grey, labels = load_image(row), mask_of(row)
@@ -137,13 +144,15 @@ def compare(
 
 
 def _score(
-    predictor: Predictor,
+    predictor: "Predictor",
     grey: np.ndarray,
     lesion: np.ndarray,
     ignored: np.ndarray,
     patient: str | None,
     pathology: str | None,
 ) -> FrameScore:
+    from . import metrics
+
     prediction = predictor.predict(grey)
     draft = np.zeros(grey.shape, bool)
     for one in prediction.lesions:
@@ -165,6 +174,8 @@ def _resampled(differences: np.ndarray, keys: np.ndarray, seed: int, replicates:
 
 
 def _auc(scores: Sequence[FrameScore]) -> float | None:
+    from . import metrics
+
     known = [(one.probability, one.malignant) for one in scores if one.malignant is not None]
     truth = np.array([malignant for _, malignant in known], bool)
     if not truth.any() or truth.all():

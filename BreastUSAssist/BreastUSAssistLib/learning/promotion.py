@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,10 +14,11 @@ from ..files import write_text
 from ..json_schema import published_schema
 from ..labels.store import LabelStore
 from ..model.bundle import Bundle, write_sums
-from ..model.predictor import open_predictor
-from .label_data import LabelledFrame
-from .manifest import ManifestRow
 from .model_comparison import Comparison, compare, score_labels, score_rows
+
+if TYPE_CHECKING:
+    from .label_data import LabelledFrame
+    from .manifest import ManifestRow
 
 JUDGEMENT: Final = "configs/promotion.json"
 """In the candidate's bundle."""
@@ -83,9 +84,9 @@ def judge(
     candidate: Bundle,
     current: Bundle,
     store: LabelStore,
-    held_back: Sequence[LabelledFrame],
+    held_back: "Sequence[LabelledFrame]",
     head: str,
-    old_rows: Sequence[ManifestRow],
+    old_rows: "Sequence[ManifestRow]",
     rule: PromotionRule,
     *,
     progress: Progress = lambda what, done, total: None,
@@ -106,6 +107,8 @@ def judge(
         InputError: an image cannot be read.
         ModelError: a bundle cannot be run.
     """
+    from ..model.predictor import open_predictor
+
     drawn = random.Random(rule.seed).sample(list(old_rows), min(rule.old_images, len(old_rows)))
     scores = []
     for name, bundle in (("current", current), ("candidate", candidate)):
