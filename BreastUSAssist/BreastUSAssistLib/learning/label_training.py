@@ -18,7 +18,7 @@ from .label_data import LabelData, LabelQuery, label_data, label_images, rows_ap
 from .manifest import ManifestRow
 from .onnx_export import round_weights
 from .promoted_models import bundle_in_use
-from .promotion import Judgement, PromotionRule, judge, keep_judgement
+from .promotion import Judgement, PromotionRule, Scored, judge, keep_judgement
 
 LINEAGE = "configs/lineage.json"
 BUNDLE = "candidate"
@@ -55,6 +55,8 @@ class Candidate:
     judgement: Judgement
     notes: tuple[str, ...]
     """What was left out and why."""
+    data: LabelData
+    """What was learnt from, and what it was judged by."""
 
 
 def train_from_labels(
@@ -65,8 +67,10 @@ def train_from_labels(
     options: FineTuningOptions | None = None,
     rule: PromotionRule | None = None,
     original: Sequence[ManifestRow] = (),
+    parent: Bundle | None = None,
     device: str = "cpu",
     progress: Progress = lambda what, done, total: None,
+    scored: Scored = lambda before, after: None,
 ) -> Candidate:
     """Fine-tune the model in use on the labels of a store, and judge the candidate; nothing is promoted.
 
@@ -77,8 +81,11 @@ def train_from_labels(
         options: of the fine-tuning.
         rule: by which the candidate is judged.
         original: rows of the original data, for replay and for the validation set; none where it is not at hand.
+        parent: what is fine-tuned and compared with; None: the model in use. Only a candidate that was compared with
+            that one can be promoted.
         device: cpu or cuda.
         progress: see `Progress`.
+        scored: see promotion.Scored.
 
     Raises:
         InputError: no label can be learnt from, or something cannot be read.
@@ -87,7 +94,7 @@ def train_from_labels(
         OutputError: `out` cannot be written.
     """
     options, rule = options or FineTuningOptions(), rule or PromotionRule()
-    current = bundle_in_use(store)
+    current = parent or bundle_in_use(store)
     data = label_data(store, query or LabelQuery())
     if not data.held_back:
         raise UsageError("No patient's labels are held back to judge by; accept more cases, or use another --seed.")
@@ -112,9 +119,11 @@ def train_from_labels(
     candidate = load_bundle(folder)
     old_rows = rows_apart(store, unseen, labelled)
     head = data.query.head or store.head()
-    judgement = judge(candidate, current, store, data.held_back, head, old_rows, rule, progress=progress)
+    judgement = judge(
+        candidate, current, store, data.held_back, head, old_rows, rule, progress=progress, scored=scored
+    )
     keep_judgement(folder, judgement)
-    return Candidate(load_bundle(folder), judgement, data.notes)
+    return Candidate(load_bundle(folder), judgement, data.notes, data)
 
 
 def write_candidate(

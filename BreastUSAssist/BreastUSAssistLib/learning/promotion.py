@@ -14,7 +14,7 @@ from ..files import write_text
 from ..json_schema import published_schema
 from ..labels.store import LabelStore
 from ..model.bundle import Bundle, write_sums
-from .model_comparison import Comparison, compare, score_labels, score_rows
+from .model_comparison import Comparison, FrameScore, compare, score_labels, score_rows
 
 if TYPE_CHECKING:
     from .label_data import LabelledFrame
@@ -25,6 +25,8 @@ JUDGEMENT: Final = "configs/promotion.json"
 JUDGEMENT_VERSION: Final = "1.0"
 Progress = Callable[[str, int, int], None]
 """Called with what is being scored, images done and their number."""
+Scored = Callable[[Sequence[FrameScore], Sequence[FrameScore]], None]
+"""Called with the scores of the model in use and of the candidate on the labels held back, in their order."""
 
 
 class PromotionRule(BaseModel):
@@ -90,6 +92,7 @@ def judge(
     rule: PromotionRule,
     *,
     progress: Progress = lambda what, done, total: None,
+    scored: Scored = lambda before, after: None,
 ) -> Judgement:
     """Run both models on the labels held back and on the original validation set, and apply the rule.
 
@@ -102,6 +105,7 @@ def judge(
         old_rows: rows of the validation folds that share no patient with the labels; none where not at hand.
         rule: what is asked.
         progress: see `Progress`.
+        scored: see `Scored`.
 
     Raises:
         InputError: an image cannot be read.
@@ -117,6 +121,7 @@ def judge(
         old = score_rows(drawn, predictor, partial(progress, f"{name}, old"))
         scores.append((new, old))
     (new_before, old_before), (new_after, old_after) = scores
+    scored(new_before, new_after)
     said = {"seed": rule.seed, "replicates": rule.replicates}
     new_result = compare(new_before, new_after, margin=0.0, **said)
     old_result = compare(old_before, old_after, margin=-rule.most_loss_old, **said) if drawn else None
