@@ -15,6 +15,7 @@ from .case_closing import weakly
 from .case_outlines import CaseOutlines
 from .case_reading import CaseChange, CaseReading, Later
 from .case_record import CaseRecord
+from .case_restoring import taking
 from .case_runs import RunApplied, applying
 from .case_segmentation import CaseSegmentation
 from .case_ties import untied
@@ -24,6 +25,7 @@ from .source import UltrasoundSource, source_of
 if TYPE_CHECKING:
     from ..birads.analysis import Analysis
     from ..birads.reading import LesionReading, Place, Tool
+    from ..service.case_content import CaseContent
 
 __all__ = ["Case", "CaseChange", "open_case"]
 
@@ -128,6 +130,31 @@ class Case(CaseReading):
         self._check_not_applying()
         self._record.check_labels(labels, first_frame)
         return self._applying_run(analysis, labels, first_frame)
+
+    def take(self, content: "CaseContent") -> Generator[tuple[int, int], None, None]:
+        """Become what `content` says instead, a frame a step; left half-way, the rest is done at once.
+
+        Undo begins anew.
+
+        Args:
+            content: such as `record.content` was earlier; see case_restoring for what the label folder kept.
+
+        Yields:
+            Steps done, and all steps.
+
+        Raises:
+            InputError: it is of images of another size, or a result of the AI is being put in.
+        """
+        self._check_open()
+        self._check_not_applying()
+        self.catch_up()
+        self._record.check_content(content)
+        self._applying = True
+        try:
+            told = CaseChange("run")
+            yield from taking(self._record, self._outlines, content, lambda: self._after_change(told))
+        finally:
+            self._applying = False
 
     def add_lesion(self, number: int | None = None) -> "LesionReading":
         """Add a lesion that the AI did not draw, with an empty outline; can be undone.

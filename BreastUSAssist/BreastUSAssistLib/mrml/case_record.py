@@ -101,6 +101,23 @@ class CaseRecord:
         return cls(scene, source, content)
 
     @property
+    def content(self) -> "CaseContent":
+        """All that is stored, which never changes: what comes later is another one."""
+        self._follow()
+        return self._content
+
+    def set_content(self, content: "CaseContent") -> None:
+        """Store all of it instead of what is there, under the UID that the case has."""
+        self._follow()
+        self._unpacked.clear()
+        self._store(content.model_copy(update={"uid": self._content.uid}))
+
+    def check_content(self, content: "CaseContent") -> None:
+        """Raises InputError: it is of images of another size."""
+        if self.source is not None:
+            _check_size(content, self.source)
+
+    @property
     def runs(self) -> "tuple[Analysis, ...]":
         """The drafts in the order of the runs, with the frame numbers of the case."""
         self._follow()
