@@ -72,6 +72,26 @@ class _Clicking:
         self.iou.append(metrics.iou(self.truth, seen))
 
 
+def correct_lesion(
+    session: RefinementSession,
+    truth: np.ndarray,
+    start: np.ndarray,
+    most_clicks: int = MOST_CLICKS,
+    ignored: np.ndarray | None = None,
+) -> StartScore:
+    """Let the simulated reader correct one lesion.
+
+    Args:
+        session: of the image.
+        truth: bool (rows, columns), the lesion.
+        start: bool, same shape, the outline that is corrected; all False from nothing.
+        most_clicks: that are made.
+        ignored: bool, same shape: what lies here counts neither for nor against.
+    """
+    ignored = np.zeros(truth.shape, bool) if ignored is None else ignored
+    return _Clicking(session, truth, ignored, start).run(most_clicks)
+
+
 def evaluate_interaction(
     rows: Sequence[ManifestRow],
     predict: Predict,
@@ -136,7 +156,7 @@ def _scores(row: ManifestRow, predict: Predict, refiner: Refiner, most_clicks: i
 
         def corrected(start: np.ndarray, truth: np.ndarray = truth) -> StartScore:
             # A session of its own for each start: features kept from the other would flatter the times.
-            return _Clicking(refiner.open(grey), truth, ignored, start).run(most_clicks)
+            return correct_lesion(refiner.open(grey), truth, start, most_clicks, ignored)
 
         def once(prompt: Prompt, truth: np.ndarray = truth) -> float:
             return metrics.dice(truth, refiner.open(grey).refine(prompt).pixels & ~ignored)
