@@ -193,12 +193,15 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/mrml/case_outlines.py
   BreastUSAssistLib/mrml/case_reading.py
   BreastUSAssistLib/mrml/case_record.py
+  BreastUSAssistLib/mrml/case_removal.py
   BreastUSAssistLib/mrml/case_runs.py
   BreastUSAssistLib/mrml/case_segmentation.py
   BreastUSAssistLib/mrml/case_source.py
   BreastUSAssistLib/mrml/case_ties.py
   BreastUSAssistLib/mrml/edit_history.py
   BreastUSAssistLib/mrml/findings_table.py
+  BreastUSAssistLib/mrml/label_loading.py
+  BreastUSAssistLib/mrml/label_origin.py
   BreastUSAssistLib/mrml/packed_mask.py
   BreastUSAssistLib/mrml/parameter_node.py
   BreastUSAssistLib/mrml/pixel_calibration.py
@@ -214,6 +217,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/panel/__init__.py
   BreastUSAssistLib/panel/analysis_run.py
   BreastUSAssistLib/panel/analyze_section.py
+  BreastUSAssistLib/panel/autosaving.py
   BreastUSAssistLib/panel/breast_lesion_effect.py
   BreastUSAssistLib/panel/calibration_row.py
   BreastUSAssistLib/panel/case_section.py
@@ -234,6 +238,8 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/panel/install_bar.py
   BreastUSAssistLib/panel/install_plan.py
   BreastUSAssistLib/panel/label_keeping.py
+  BreastUSAssistLib/panel/label_settings.py
+  BreastUSAssistLib/panel/learn_section.py
   BreastUSAssistLib/panel/panel.py
   BreastUSAssistLib/panel/python_command.py
   BreastUSAssistLib/panel/revising.py
@@ -246,6 +252,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/panel/stepper.py
   BreastUSAssistLib/panel/tie_choices.py
   BreastUSAssistLib/panel/undescribed_cells.py
+  BreastUSAssistLib/panel/worklist_section.py
   BreastUSAssistLib/service/__init__.py
   BreastUSAssistLib/service/analysis_file.py
   BreastUSAssistLib/service/analyze.py
@@ -403,7 +410,9 @@ set(MODULE_PYTHON_RESOURCES
   Resources/UI/CorrectSection.ui
   Resources/UI/FindingsSection.ui
   Resources/UI/FinishSection.ui
+  Resources/UI/LearnSection.ui
   Resources/UI/SegmentEditorBreastLesion.ui
+  Resources/UI/WorklistSection.ui
   Resources/requirements-cpu.txt
   Resources/requirements-gpu.txt
   Resources/requirements.txt

@@ -79,6 +79,11 @@ def has_decided(steps: Sequence[Step], reader: str) -> bool:
     return any(step.decided and reader_key(step.reader) == reader_key(reader) for step in steps)
 
 
+def is_blind(steps: Sequence[Step], case: str, chosen: DoubleReading | None, reader: str) -> bool:
+    """Whether others' results of a case are kept from a reader: it is of the share, and he did not decide it yet."""
+    return double_reading_for(case, chosen) is not None and not has_decided(steps, reader)
+
+
 def state_of(
     steps: Sequence[Step], double: DoubleReading | None = None, *, disputed: bool = False, reader: str = ""
 ) -> State:

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -101,11 +101,22 @@ class MaskStack:
 
         Where lesions overlap the higher number is seen: a label image has room for one.
         """
-        kind = np.uint8 if max(self.numbers, default=0) < 256 else np.uint16
-        images = np.zeros(self.shape, kind)
-        for frame, number in sorted(self.planes):
-            images[frame - 1][self.mask(frame, number)] = number
+        images = np.zeros(self.shape, self.label_type)
+        for frame in {frame for frame, _ in self.planes}:
+            images[frame - 1] = self.frame_labels(frame)
         return images
+
+    def frame_labels(self, frame: int) -> np.ndarray:
+        """Label image of one frame (from 1), (rows, columns), of `label_type`; see `labels`."""
+        image = np.zeros(self.shape[1:], self.label_type)
+        for number in sorted(number for outlined, number in self.planes if outlined == frame):
+            image[self.mask(frame, number)] = number
+        return image
+
+    @property
+    def label_type(self) -> type[np.unsignedinteger[Any]]:
+        """Of the label images: np.uint8, or np.uint16 beyond lesion 255."""
+        return np.uint8 if max(self.numbers, default=0) < 256 else np.uint16
 
     def to_bytes(self) -> bytes:
         """The stack as the content of a blob; the same stack gives the same bytes."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .case_states import OPEN, STATES, State, double_reading_for, has_decided, opinions
+from .case_states import OPEN, STATES, State, double_reading_for, has_decided, is_blind, opinions
 from .case_table import CaseFacts, CaseTable, case_facts, case_table
 from .disagreement import STANDARD, Thresholds
 from .double_reading import double_reading_of
@@ -63,10 +63,7 @@ class Worklist:
         self._remember = remember
         self._progress = progress
         self._columns: _Columns | None = None
-        place = kept_place(store, reader)
-        kept = strategy is None or strategy == place.strategy
-        filtered = tuple(states) if states is not None else (place.states if kept else ())
-        self._place = place.model_copy(update={"strategy": strategy or place.strategy, "states": filtered})
+        self._place = _chosen(kept_place(store, reader), strategy, states)
 
     @property
     def strategy(self) -> Strategy:
@@ -82,6 +79,26 @@ class Worklist:
     def current(self) -> str | None:
         """The case that was given last, or gone back to; also after a restart."""
         return self._place.current
+
+    @property
+    def can_go_back(self) -> bool:
+        """Whether a case was given before the current one."""
+        return self._place.stepped(-1) is not None
+
+    def choose(self, strategy: Strategy | None, states: Sequence[State] | None) -> None:
+        """Change order or filter, None as in the constructor; remembered at once.
+
+        Raises:
+            OutputError: the place cannot be kept.
+        """
+        place = _chosen(self._place, strategy, states)
+        if place != self._place:
+            self._moved(place)
+
+    def resume(self, store: LabelStore, progress: Progress = lambda done, total: None) -> None:
+        """Go on with the same store, opened anew."""
+        self.store, self._progress = store, progress
+        self._remember = not store.read_only
 
     def next(self) -> str | None:
         """Give the next case; None where no case is of the states asked for.
@@ -118,11 +135,23 @@ class Worklist:
         rows = columns.ordered(self.strategy, tuple(states) if states is not None else self.states)
         return tuple(columns.cases[row] for row in rows)
 
-    def listed(self) -> tuple[tuple[str, State], ...]:
-        """The cases of `order`, each with its state as the reader is told it."""
-        cases = self.order()
+    def listed(self, most: int | None = None) -> tuple[tuple[str, State], ...]:
+        """The cases of `order`, or the first `most` of them, each with its state as the reader is told it."""
         columns = self._refreshed()
-        return tuple((case, columns.state(case)) for case in cases)
+        rows = columns.ordered(self.strategy, self.states)[:most]
+        return tuple((columns.cases[row], STATES[columns.states[row]]) for row in rows)
+
+    def due(self) -> int:
+        """Number of cases of `order`."""
+        return len(self._refreshed().ordered(self.strategy, self.states))
+
+    def told(self, cases: Sequence[str]) -> dict[str, tuple[State, bool]]:
+        """State of each of these cases as the reader is told it, and whether others' results are kept from him.
+
+        Cases that are not in the store are left out. From the table, where `state` reads the case itself.
+        """
+        columns = self._refreshed()
+        return {case: found for case in cases if (found := columns.told(case)) is not None}
 
     def state(self, case: str) -> State:
         """State of a case as the reader is told it. Raises InputError: there is no such case."""
@@ -206,6 +235,13 @@ class _Columns:
         """State of a case as the reader is told it."""
         return STATES[self.states[self._rows[case]]]
 
+    def told(self, case: str) -> tuple[State, bool] | None:
+        """State of a case as the reader is told it, and whether it is blind to him; None: no such case."""
+        if case not in self._rows:
+            return None
+        blind = is_blind(self.table.facts[case].steps, case, self.table.double, self._reader)
+        return self.state(case), blind
+
     def first(self, strategy: Strategy, states: Sequence[State], but: set[str], last: str | None) -> int | None:
         """Row of the first case that is due and not in `but`; in order, that behind `last`, else from the start."""
         wanted = self._wanted(strategy, states)
@@ -265,3 +301,10 @@ class _Columns:
         if double is None or not self._reader or has_decided(facts.steps, self._reader):
             return True
         return len(opinions(facts.steps, double)) >= double.readers
+
+
+def _chosen(place: Place, strategy: Strategy | None, states: Sequence[State] | None) -> Place:
+    """The place with another strategy and filter; another strategy begins with its own filter."""
+    same = strategy is None or strategy == place.strategy
+    filtered = tuple(states) if states is not None else (place.states if same else ())
+    return place.model_copy(update={"strategy": strategy or place.strategy, "states": filtered})

@@ -32,6 +32,8 @@ from .worker_requests import SHORT, Worksite, perform
 
 NICENESS = 5
 """Of the child on POSIX: the application's window goes first."""
+IDLE_SECONDS = 20.0
+"""Without a request for so long, what is held open between requests is closed."""
 GRACE_SECONDS = 5.0
 """Time to come to the next stop once the application is gone."""
 
@@ -65,23 +67,28 @@ class Worker:
         """Work until the application closes its end."""
         self._send(greeting_line())
         while True:
-            self._receive(block=not self._waiting)
+            if not self._receive(block=not self._waiting):
+                # So that a folder of labels can be moved or removed while nobody works with it.
+                self._site.close()
+                self._receive(block=True, for_seconds=None)
             if self._ended:
                 # A label that was handed over is kept; an export stops at once and leaves nothing half-written.
                 for call in [call for call in self._waiting if call.do in LASTING]:
                     self._answer(call)
+                self._site.close()
                 return
             if self._waiting:
                 self._answer(self._waiting.popleft())
 
-    def _receive(self, block: bool) -> None:
-        """Take in what has been sent; with `block` wait for one message at least."""
+    def _receive(self, block: bool, for_seconds: float | None = IDLE_SECONDS) -> bool:
+        """Take in what has been sent; with `block` wait for one message, at most so long. Whether there was any."""
+        found = False
         while True:
             try:
-                message = self._incoming.get(block=block)
+                message = self._incoming.get(block, for_seconds)
             except queue.Empty:
-                return
-            block = False
+                return found or not block
+            block, found = False, True
             if message is None:
                 self._ended = True
             elif isinstance(message, ProtocolError):

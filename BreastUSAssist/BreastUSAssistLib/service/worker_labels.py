@@ -1,89 +1,230 @@
-"""Request "keep_label": a decided reading into the label store. It counts as decided once the store has it on disk."""
+"""Request "keep_label": a reading, decided or in work, into the label store. It counts once the store has it on disk."""
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+import numpy as np
+
+from ..errors import InputError, UsageError
 from .worker_clip import WorkerClip
-from .worker_protocol import read_array
+from .worker_label_masks import handed_masks
+from .worker_stores import store_folder
 
 if TYPE_CHECKING:
-    from ..birads.analysis import Analysis
+    from ..birads.analysis import Analysis, Spacing
     from ..birads.reading import Reading
     from ..labels.masks import MaskStack
+    from ..labels.new_label import NewLabel
+    from ..labels.record import ImageIdentity
     from ..labels.store import LabelStore
+    from .worker_requests import Attend, Progress, Worksite
+
+    Runs = Sequence[tuple[Analysis, MaskStack | None]]
 
 
-def keep_label(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def keep_label(
+    arguments: Mapping[str, Any], site: "Worksite", progress: "Progress", attend: "Attend"
+) -> dict[str, Any]:
     """Store a reading as a new version of its case.
 
     Args:
-        arguments: `clip` WorkerClip as JSON, of all frames; `reading` Reading as JSON text, decided; `runs` list of
-            `analysis` (JSON text) and `labels` (path of a .npy file, uint8 (frames, rows, columns)); `labels` path of
-            the outlines as the reader left them, of the same shape; `store` folder, made where there is none;
-            `encrypted` whether a new store is.
+        arguments: `store` folder, made where there is none, and `encrypted` whether a new one is; `reading` Reading as
+            JSON text; `kind` None for a decided reading, "autosaved" for an open one, kept under its reader's name, for
+            which `reader` stands in where the reading has none yet; the image, as `clip` WorkerClip as JSON, of all
+            frames, or as `case`, its pseudonym, where the store has it already (see "find_label") and only `spacing`
+            {row_mm, column_mm, source} or None is told of it; `runs` list of `analysis` (JSON text) and masks, or
+            `runs_of`, a version that has the same; the masks as the reader left them. Masks are `labels`, path of a
+            .npy file, uint8 (frames, rows, columns), or `packed`, see worker_label_masks. `parent` version that the
+            reader started from, or None for the latest; `settles` True where the decision settles a dispute.
+        site: of this process.
+        progress: told after each frame of a clip.
+        attend: not called: what is handed over to be kept is kept, whatever is asked meanwhile.
 
     Returns:
-        `name` of the record, `case` (a pseudonym), `version`.
+        `name` of the record, `case` (a pseudonym), `version`, `kind`; `new` False where it says the same as the latest
+        version, which is named then. Or `name` None and `needs_frames` True where the store lacks `case` or any of its
+        frames: send it again with `clip`.
 
     Raises:
         InputError: masks that do not fit, no decision, or a damaged store.
-        UsageError: the key of the store is missing.
+        UsageError: the key of the store is missing, there is no such parent, no dispute that this reader may settle, or
+            work in progress would hide another's decision.
         OutputError: not stored; nothing half-stored is left.
     """
+    from ..labels.adjudication import adjudicate
+
+    reading = _reading(arguments)
+    folder, encrypted = store_folder(arguments.get("store")), bool(arguments.get("encrypted", True))
+    with site.stores.use_or_make(folder, encrypted) as store:
+        image = _stored_image(arguments, store) if arguments.get("case") else _handed_image(arguments, store, progress)
+        if image is None:
+            return {"name": None, "needs_frames": True}
+        label = _label(arguments, reading, image, store)
+        if label.kind == "autosaved":
+            _check_hides_no_decision(store, label)
+        before = _latest(store, label.image)
+        record = adjudicate(store, label) if arguments.get("settles") else store.put(label)
+    new = record.version != before
+    return {"name": record.name, "case": record.case, "version": record.version, "kind": record.kind, "new": new}
+
+
+@dataclass(frozen=True, eq=False)
+class _Image:
+    """The image of a label, and what of it is to be stored."""
+
+    identity: "ImageIdentity"
+    frames: "Mapping[int, np.ndarray]"
+    """By 1-based number; none where the store has them already."""
+    spacing: "Spacing | None" = None
+    """Where no run says it."""
+    measured: "Spacing | None" = None
+    """By the user: stands above that of the runs."""
+    patient: str | None = None
+
+
+def _reading(arguments: Mapping[str, Any]) -> "Reading":
     from pydantic import ValidationError
 
     from ..birads.reading import Reading
-    from ..labels.image_identity import identity_of
-    from ..labels.masks import MaskStack
-    from ..labels.new_label import NewLabel
 
-    handed = WorkerClip.from_json(arguments.get("clip") or {})
-    clip = handed.clip()
     try:
         reading = Reading.model_validate_json(str(arguments.get("reading")))
     except ValidationError as error:
         raise InputError("The reading could not be handed on; decide again.") from error
-    if reading.decision == "open":
-        raise InputError("An open reading is no label; accept or reject it first.")
-    headers = handed.all_headers()
+    kind = arguments.get("kind")
+    if kind not in (None, "autosaved", reading.decision):
+        raise UsageError(f"A reading that is {reading.decision} cannot be kept as {str(kind)[:20]}.")
+    if kind != "autosaved":
+        if reading.decision == "open":
+            raise InputError("An open reading is no label; accept or reject it first.")
+        return reading
+    if reading.decision != "open":
+        raise UsageError("A decided reading is no work in progress; open the case again to go on.")
+    reader = reading.reader.strip() or str(arguments.get("reader") or "").strip()
+    if not reader:
+        raise UsageError("Work in progress is kept under its reader's name; enter yours in section 5.")
+    return reading.model_copy(update={"reader": reader[:200]})
+
+
+def _handed_image(arguments: Mapping[str, Any], store: "LabelStore", progress: "Progress") -> _Image:
+    """The image of a clip. Raises InputError: it is none, or a part."""
+    from ..birads.analysis import Spacing
+    from ..labels.image_identity import identity_of
+    from ..ultrasound.tissue import tissue_box
+
+    handed = WorkerClip.from_json(arguments.get("clip") or {})
+    if handed.is_part:
+        raise InputError("A label needs all frames of the case; try again.")
+    clip, headers = handed.clip(), handed.all_headers()
     uids = dict.fromkeys(str(header.get("SOPInstanceUID", "")) for header in headers)
-    runs = [_run(one) for one in arguments.get("runs") or ()]
-    label = NewLabel(
-        kind=reading.decision,
-        image=identity_of((frame.pixels for frame in clip), clip.kind, [uid for uid in uids if uid]),
-        result=MaskStack.of_labels(read_array(arguments.get("labels")), spoken=_looked_at(runs, reading)),
+
+    def pixels() -> Iterator[np.ndarray]:
+        for done, frame in enumerate(clip, 1):
+            yield frame.pixels
+            progress(done, len(clip), "reading the image")
+
+    identity = identity_of(pixels(), clip.kind, [uid for uid in uids if uid])
+    first = clip.frame(0)
+    known = first.spacing_in(tissue_box(first))
+    spacing = known and Spacing(row_mm=known.row_mm, column_mm=known.column_mm, source=known.source)
+    return _Image(
+        identity,
+        {} if _has_frames(store, identity) else {number: frame.pixels for number, frame in enumerate(clip, start=1)},
+        spacing,
+        spacing if handed.spacing is not None and handed.spacing[2] == "user" else None,
+        # The store keeps a keyed pseudonym of it, so that splits keep a patient's images together.
+        next((str(header.PatientID) for header in headers if header.get("PatientID")), None),
+    )
+
+
+def _stored_image(arguments: Mapping[str, Any], store: "LabelStore") -> _Image | None:
+    """The image of a case that the store has with all its frames; else None."""
+    from pydantic import ValidationError
+
+    from ..birads.analysis import Spacing
+
+    record = store.latest(str(arguments["case"]))
+    if record is None or not _has_frames(store, record.image):
+        return None
+    try:
+        told = None if arguments.get("spacing") is None else Spacing.model_validate(arguments["spacing"])
+    except ValidationError as error:
+        raise InputError("The pixel spacing could not be handed on; calibrate the image again.") from error
+    measured = told if told is not None and told.source == "user" else None
+    return _Image(record.image, {}, told or record.spacing, measured)
+
+
+def _has_frames(store: "LabelStore", image: "ImageIdentity") -> bool:
+    record = store.latest(store.case_of(image))
+    return record is not None and len(store.frame_numbers(record)) == image.frame_count
+
+
+def _label(arguments: Mapping[str, Any], reading: "Reading", image: _Image, store: "LabelStore") -> "NewLabel":
+    from ..labels.new_label import NewLabel
+
+    shape = (image.identity.frame_count, image.identity.rows, image.identity.columns)
+    runs = _runs(arguments, shape, store, store.case_of(image.identity))
+    of_runs = next((run.source.spacing for run, _ in reversed(runs) if run.source.spacing is not None), None)
+    parent = arguments.get("parent")
+    return NewLabel(
+        kind="autosaved" if reading.decision == "open" else reading.decision,
+        image=image.identity,
+        result=handed_masks(arguments, shape, _looked_at(runs, reading)),
         reading=reading,
         runs=runs,
-        frames={number: frame.pixels for number, frame in enumerate(clip, start=1)},
-        # The store keeps a keyed pseudonym of it, so that splits keep a patient's images together.
-        patient=next((str(header.PatientID) for header in headers if header.get("PatientID")), None),
+        frames=image.frames,
+        spacing=image.measured or of_runs or image.spacing,
+        patient=image.patient,
+        parent=None if parent is None else int(parent),
     )
-    with _opened(Path(str(arguments.get("store"))), bool(arguments.get("encrypted", True))) as store:
-        record = store.put(label)
-    return {"name": record.name, "case": record.case, "version": record.version}
 
 
-def _looked_at(runs: "Sequence[tuple[Analysis, MaskStack | None]]", reading: "Reading") -> list[int]:
+def _runs(arguments: Mapping[str, Any], shape: tuple[int, int, int], store: "LabelStore", case: str) -> "Runs":
+    """The drafts, as they are handed or as a version has them."""
+    from ..birads.analysis import Analysis
+    from .analysis_file import upgraded
+
+    version = arguments.get("runs_of")
+    if version is not None:
+        record = store.get(case, int(version))
+        drafts = zip(store.analyses(record), store.drafts(record), strict=True)
+        return [(Analysis.model_validate_json(json.dumps(upgraded(said))), masks) for said, masks in drafts]
+    found = []
+    for handed in arguments.get("runs") or ():
+        analysis = Analysis.model_validate_json(handed["analysis"])
+        spoken = [frame.frame_number for frame in analysis.frames]
+        found.append((analysis, handed_masks(handed, shape, spoken)))
+    return found
+
+
+def _looked_at(runs: "Runs", reading: "Reading") -> list[int]:
     """1-based numbers of the frames that a model or the reader looked at: only there does no mask mean no lesion."""
     analysed = {frame.frame_number for analysis, _ in runs for frame in analysis.frames}
     return sorted(analysed | {number for lesion in reading.lesions for number in lesion.edited_frames})
 
 
-def _run(handed: Mapping[str, Any]) -> "tuple[Analysis, MaskStack | None]":
-    from ..birads.analysis import Analysis
-    from ..labels.masks import MaskStack
-
-    analysis = Analysis.model_validate(json.loads(handed["analysis"]))
-    spoken = [frame.frame_number for frame in analysis.frames]
-    return analysis, MaskStack.of_labels(read_array(handed["labels"]), spoken=spoken)
+def _latest(store: "LabelStore", image: "ImageIdentity") -> int | None:
+    """The last version of an image's case, readable or not."""
+    history = store.history(store.case_of(image))
+    return history[-1].version if history else None
 
 
-def _opened(folder: Path, encrypted: bool) -> "LabelStore":
-    from ..labels.store import LabelStore
+def _check_hides_no_decision(store: "LabelStore", label: "NewLabel") -> None:
+    """Raises UsageError: the case is decided, and not by this reader alone."""
+    from ..labels.case_table import case_facts
+    from ..labels.double_reading import double_reading_of, reader_key
 
-    if folder.is_dir() and any(folder.iterdir()):
-        return LabelStore.open(folder)
-    return LabelStore.create(folder, encrypted=encrypted)
+    case = store.case_of(label.image)
+    double = double_reading_of(store)
+    facts = case_facts(store, case, double)
+    if facts.state(double) not in ("accepted", "rejected", "disputed"):
+        return
+    last = next(step for step in reversed(facts.steps) if step.decided)
+    own = label.reading is not None and reader_key(last.reader) == reader_key(label.reading.reader)
+    if own and (double is None or double.of_case(case) is None):
+        return
+    raise UsageError(
+        f"{case} is decided already, so that work in progress on it stays in the scene until you accept or reject it."
+    )

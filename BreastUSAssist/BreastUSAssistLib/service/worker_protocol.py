@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .. import __version__
 from ..errors import BreastUSAssistError, InputError, OutputError
@@ -31,9 +31,23 @@ LARGEST_MESSAGE = 16 * 2**20
 
 EventKind = Literal["progress", "done", "error", "cancelled"]
 EVENT_KINDS: tuple[EventKind, ...] = ("progress", "done", "error", "cancelled")
-Request = Literal["analyze", "open_frame", "refine", "describe", "export", "keep_label"]
-REQUESTS: tuple[Request, ...] = ("analyze", "open_frame", "refine", "describe", "export", "keep_label")
-LASTING = frozenset({"export", "keep_label"})
+Request = Literal[
+    "analyze",
+    "open_frame",
+    "refine",
+    "describe",
+    "export",
+    "worklist",
+    "open_label",
+    "find_label",
+    "keep_label",
+    "learning_state",
+    "train",
+    "promote",
+    "rollback",
+]
+REQUESTS: tuple[Request, ...] = get_args(Request)
+LASTING = frozenset({"export", "keep_label", "promote", "rollback"})
 """Requests whose outcome outlives both processes: the application waits for them when it closes."""
 
 

@@ -8,12 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 from .worker_models import LoadedModels
 from .worker_protocol import ProtocolError
+from .worker_stores import OpenStores
 
 if TYPE_CHECKING:
     from .worker_describe import Drafts
     from .worker_refine import Sessions
 
-SHORT = frozenset({"open_frame", "refine", "describe", "keep_label"})
+SHORT = frozenset(
+    {
+        "open_frame",
+        "refine",
+        "describe",
+        "worklist",
+        "open_label",
+        "find_label",
+        "keep_label",
+        "learning_state",
+        "promote",
+        "rollback",
+    }
+)
 """Requests that are served between the frames of an analysis."""
 
 Progress = Callable[[int, int, str], None]
@@ -32,6 +46,12 @@ class Worksite:
     """Frames under correction."""
     drafts: "Drafts" = field(default_factory=OrderedDict)
     """What the outline network said of frames that were described."""
+    stores: OpenStores = field(default_factory=OpenStores)
+    """Label stores, and readers' worklists in them."""
+
+    def close(self) -> None:
+        """Close what would be left in disorder by the end of the process."""
+        self.stores.close()
 
 
 def perform(
@@ -42,10 +62,6 @@ def perform(
     Raises:
         BreastUSAssistError: it cannot be done; the message says why and what to do.
     """
-    if do == "analyze":
-        from .worker_analyze import analyze
-
-        return analyze(arguments, site, progress, attend)
     if do in ("open_frame", "refine"):
         from . import worker_refine
 
@@ -60,8 +76,29 @@ def perform(
         from .worker_export import export
 
         return export(arguments, site, attend)
-    if do == "keep_label":
-        from .worker_labels import keep_label
+    long = _long_request(do)
+    if long is None:
+        raise ProtocolError(f"The analysis program knows no request {do[:40]}; install BreastUSAssist again.")
+    return long(arguments, site, progress, attend)
 
-        return keep_label(arguments)
-    raise ProtocolError(f"The analysis program knows no request {do[:40]}; install BreastUSAssist again.")
+
+def _long_request(do: str) -> "Callable[[Mapping[str, Any], Worksite, Progress, Attend], dict[str, Any]] | None":
+    """The request of a name, of those that tell how far they are; None: there is no such."""
+    if do == "analyze":
+        from .worker_analyze import analyze
+
+        return analyze
+    if do in ("worklist", "keep_label"):
+        from . import worker_labels, worker_worklist
+
+        return worker_worklist.worklist if do == "worklist" else worker_labels.keep_label
+    if do in ("open_label", "find_label"):
+        from . import worker_label_opening
+
+        return worker_label_opening.open_label if do == "open_label" else worker_label_opening.find_label
+    if do in ("learning_state", "train", "promote", "rollback"):
+        from . import worker_learning
+
+        learning: Callable[..., dict[str, Any]] = getattr(worker_learning, do)
+        return learning
+    return None

@@ -1,0 +1,271 @@
+"""Requests "open_label" and "find_label": a case of a label store as one reader may see it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError, UsageError
+from .worker_clip import WorkerClip, write_frames
+from .worker_protocol import exchange_error, new_path
+from .worker_stores import has_store, store_folder
+
+if TYPE_CHECKING:
+    from ..labels.adjudication import Dispute
+    from ..labels.blind_view import CaseView
+    from ..labels.masks import MaskStack
+    from ..labels.record import ImageIdentity, LabelRecord
+    from ..labels.store import LabelStore
+    from .worker_requests import Attend, Progress, Worksite
+
+
+def open_label(
+    arguments: Mapping[str, Any], site: "Worksite", progress: "Progress", attend: "Attend"
+) -> dict[str, Any]:
+    """Open a case for a reader, with its image.
+
+    Args:
+        arguments: `store` folder; `case` pseudonym; `reader` name; `unblind` True shows others' results of a case that
+            is read blind, which is noted in the audit trail.
+        site: of this process.
+        progress: told after each frame.
+        attend: called between frames.
+
+    Returns:
+        `case`; `kind` still, cine or volume; `frames` path of a .npy file, uint8 (frames, rows, columns[, 3]);
+        `spacing` {row_mm, column_mm, source} or None; `times_ms` list or None; `slice_mm` or None; `runs` list of
+        `analysis`, path of its JSON, and `labels`, path of uint8 (frames, rows, columns); `reading` JSON text or None;
+        `labels` path of the outlines as the reader left them or as they were imported, or None; `parent` version that
+        what he makes of it comes from; `blind`; `state`; `versions` that he may see, the first first, each with
+        `version`, `kind`, `reader`, `created`, `decision` and `reason`; `dispute` None, or where he may settle one
+        `opinions` of `version`, `reader`, `decision`, `labels` and `reading`, and `differences` sentences.
+
+    Raises:
+        InputError: there is no such case, its image is not stored, or something of it is damaged.
+        UsageError: no reader is named for a case that is read blind, or the store's key is missing.
+        OutputError: the exchange folder cannot be written.
+    """
+    case, reader = str(arguments.get("case") or ""), str(arguments.get("reader") or "")
+    with site.stores.use(store_folder(arguments.get("store"))) as store:
+        opened = _opened(store, case, reader, unblind=bool(arguments.get("unblind")))
+        path = _write_image(opened, site.exchange, progress, attend)
+        return {"frames": str(path), **_image_told(opened), **_case_told(opened, site.exchange)}
+
+
+def find_label(
+    arguments: Mapping[str, Any], site: "Worksite", progress: "Progress", attend: "Attend"
+) -> dict[str, Any]:
+    """Look whether a store holds an image, and open its case for a reader without its pixels.
+
+    Args:
+        arguments: `store` folder; `reader` name; what to look for, the first of these that is given: `case` pseudonym,
+            `sha256` of the image (ImageIdentity), `clip` WorkerClip as JSON, of all frames.
+        site: of this process.
+        progress: told after each frame of a clip.
+        attend: called between them.
+
+    Returns:
+        As "open_label" without `frames`, `spacing`, `times_ms` and `slice_mm`, and with `stored` whether the store has
+        all frames; or `case` None where it holds no such image, or there is no store.
+
+    Raises:
+        InputError: the clip is no image, or what is stored of it is damaged.
+        UsageError: as "open_label".
+    """
+    folder = store_folder(arguments.get("store"))
+    if not has_store(folder):
+        return {"case": None}
+    with site.stores.use(folder) as store:
+        case = _looked_for(arguments, store, progress, attend)
+        if not store.history(case):
+            return {"case": None}
+        opened = _opened(store, case, str(arguments.get("reader") or ""), unblind=False)
+        stored = len(store.frame_numbers(opened.view.record)) == opened.view.record.image.frame_count
+        return {"stored": stored, **_case_told(opened, site.exchange)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """A case before a reader."""
+
+    store: "LabelStore"
+    view: "CaseView"
+    state: str
+    dispute: "Dispute | None"
+
+
+def _opened(store: "LabelStore", case: str, reader: str, *, unblind: bool) -> _Opened:
+    from ..labels.adjudication import open_dispute
+    from ..labels.blind_view import open_for
+    from ..labels.case_table import case_facts
+    from ..labels.double_reading import double_reading_of
+
+    view = open_for(store, case, reader, unblind=unblind)
+    double = double_reading_of(store)
+    state = case_facts(store, case, double).state(double, reader)
+    dispute = None
+    if state == "disputed":
+        try:
+            dispute = open_dispute(store, case, reader)
+        except UsageError:
+            # He is one of the readers who disagree: another settles it.
+            dispute = None
+    return _Opened(store, view, state, dispute)
+
+
+def _looked_for(arguments: Mapping[str, Any], store: "LabelStore", progress: "Progress", attend: "Attend") -> str:
+    from ..labels.image_identity import identity_of
+
+    if arguments.get("case"):
+        return str(arguments["case"])
+    if arguments.get("sha256"):
+        return store.case_of(_pixels_alone(str(arguments["sha256"])))
+    handed = WorkerClip.from_json(arguments.get("clip") or {})
+    if handed.is_part:
+        raise InputError("All frames of the image are needed to find it among the labels; try again.")
+    clip = handed.clip()
+
+    def pixels() -> Iterator[np.ndarray]:
+        for done, frame in enumerate(clip, 1):
+            yield frame.pixels
+            progress(done, len(clip), "looking for the image among the labels")
+            attend()
+
+    return store.case_of(identity_of(pixels(), clip.kind))
+
+
+def _pixels_alone(sha256: str) -> "ImageIdentity":
+    """An identity to ask a store for: its name for a case follows from the hash alone."""
+    from pydantic import ValidationError
+
+    from ..labels.record import ImageIdentity
+
+    try:
+        return ImageIdentity(sha256=sha256, kind="still", rows=1, columns=1, channels=1, frame_count=1)
+    except ValidationError as error:
+        raise InputError("The image to look for among the labels was not understood; open it again.") from error
+
+
+def _write_image(opened: _Opened, exchange: Path, progress: "Progress", attend: "Attend") -> Path:
+    """The stored frames as one file; grey and RGB frames mixed become RGB."""
+    record = opened.view.record
+    count, stored = record.image.frame_count, set(opened.store.frame_numbers(record))
+    if len(stored) < count:
+        what = "The image" if not stored else f"{count - len(stored)} of the {count} frames"
+        raise InputError(
+            f"{what} of {record.case} {'is' if not stored else 'are'} not in the label store; open the image itself, "
+            "and what is stored of it comes with it."
+        )
+
+    def pixels(number: int) -> np.ndarray:
+        frame = opened.store.frame(record, number)
+        return frame if frame.ndim == 3 or record.image.channels == 1 else np.repeat(frame[..., None], 3, axis=2)
+
+    steps = write_frames(exchange, map(pixels, range(1, count + 1)), count, "image")
+    while True:
+        try:
+            progress(next(steps), count, "reading the image")
+            attend()
+        except StopIteration as end:
+            path: Path = end.value
+            return path
+
+
+def _image_told(opened: _Opened) -> dict[str, Any]:
+    record = opened.view.record
+    times: dict[int, float | None] = {}
+    slice_mm = None
+    for analysis in opened.view.analyses():
+        times |= {frame["frame_number"]: frame.get("time_ms") for frame in analysis["frames"]}
+        slice_mm = analysis["source"].get("slice_mm", slice_mm)
+    known = [times.get(number) for number in range(1, record.image.frame_count + 1)]
+    return {
+        "spacing": None if record.spacing is None else record.spacing.model_dump(),
+        "times_ms": known if all(time is not None for time in known) else None,
+        "slice_mm": slice_mm,
+    }
+
+
+def _case_told(opened: _Opened, exchange: Path) -> dict[str, Any]:
+    from .analysis_file import upgraded
+
+    view, record = opened.view, opened.view.record
+    runs = [
+        {
+            "analysis": str(_write_json(exchange, upgraded(analysis))),
+            "labels": _write_labels(exchange, "draft", masks, record),
+        }
+        for analysis, masks in zip(view.analyses(), view.drafts(), strict=True)
+    ]
+    result = view.result()
+    return {
+        "case": record.case,
+        "kind": record.image.kind,
+        "runs": runs,
+        "reading": _reading_text(record),
+        "labels": None if result is None else _write_labels(exchange, "result", result, record),
+        "parent": view.parent,
+        "blind": view.blind,
+        "state": opened.state,
+        "versions": [_version_told(one) for one in view.versions],
+        "dispute": _dispute_told(opened, exchange),
+    }
+
+
+def _dispute_told(opened: _Opened, exchange: Path) -> dict[str, Any] | None:
+    if opened.dispute is None:
+        return None
+    opinions = []
+    for record in opened.dispute.opinions:
+        masks = opened.store.result(record)
+        opinions.append(
+            {
+                "version": record.version,
+                "reader": record.reader,
+                "decision": record.decision,
+                "labels": None if masks is None else _write_labels(exchange, "opinion", masks, record),
+                "reading": _reading_text(record),
+            }
+        )
+    said = [f"{' and '.join(one.readers)}: {words}." for one in opened.dispute.differences for words in one.disputes]
+    return {"opinions": opinions, "differences": said}
+
+
+def _version_told(record: "LabelRecord") -> dict[str, Any]:
+    told = ("version", "kind", "reader", "created", "decision", "reason")
+    return {name: getattr(record, name) for name in told}
+
+
+def _reading_text(record: "LabelRecord") -> str | None:
+    return None if record.reading is None else record.reading.model_dump_json()
+
+
+def _write_json(exchange: Path, content: Any) -> Path:
+    path = new_path(exchange, "analysis", ".json")
+    try:
+        path.write_text(json.dumps(content), "utf-8")
+    except OSError as error:
+        raise exchange_error(exchange, error) from error
+    return path
+
+
+def _write_labels(exchange: Path, name: str, masks: "MaskStack | None", record: "LabelRecord") -> str:
+    """Label images of all frames; none outlined where there are no masks."""
+    image = record.image
+    path, shape = new_path(exchange, name, ".npy"), (image.frame_count, image.rows, image.columns)
+    frames = sorted({frame for frame, _ in masks.planes}) if masks is not None else []
+    try:
+        # Frames without an outline are never written: the file has holes there, and 300 of them cost nothing.
+        kind = np.uint8 if masks is None else masks.label_type
+        labels = np.lib.format.open_memmap(path, "w+", kind, shape)
+        for frame in frames:
+            assert masks is not None
+            labels[frame - 1] = masks.frame_labels(frame)
+        del labels
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise exchange_error(exchange, error) from error
+    return str(path)
