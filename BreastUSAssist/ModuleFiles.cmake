@@ -194,6 +194,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/mrml/case_reading.py
   BreastUSAssistLib/mrml/case_record.py
   BreastUSAssistLib/mrml/case_removal.py
+  BreastUSAssistLib/mrml/case_restoring.py
   BreastUSAssistLib/mrml/case_runs.py
   BreastUSAssistLib/mrml/case_segmentation.py
   BreastUSAssistLib/mrml/case_source.py
@@ -286,12 +287,18 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/worker_describe.py
   BreastUSAssistLib/service/worker_ending.py
   BreastUSAssistLib/service/worker_export.py
+  BreastUSAssistLib/service/worker_label_masks.py
+  BreastUSAssistLib/service/worker_label_opening.py
   BreastUSAssistLib/service/worker_labels.py
+  BreastUSAssistLib/service/worker_learning.py
   BreastUSAssistLib/service/worker_models.py
   BreastUSAssistLib/service/worker_pipes.py
   BreastUSAssistLib/service/worker_protocol.py
   BreastUSAssistLib/service/worker_refine.py
   BreastUSAssistLib/service/worker_requests.py
+  BreastUSAssistLib/service/worker_stores.py
+  BreastUSAssistLib/service/worker_training.py
+  BreastUSAssistLib/service/worker_worklist.py
   BreastUSAssistLib/ultrasound/__init__.py
   BreastUSAssistLib/ultrasound/archives.py
   BreastUSAssistLib/ultrasound/case_names.py

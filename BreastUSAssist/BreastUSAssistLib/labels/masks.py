@@ -72,11 +72,12 @@ class MaskStack:
         if labels.ndim != 3 or labels.dtype.kind != "u":
             raise InputError("Label images must be unsigned (frames, rows, columns); give them as such.")
         count = first_frame - 1 + len(labels) if frame_count is None else frame_count
+        # Most frames of a cine show no lesion, which is told much sooner than which values a frame has.
         masks = {
             (frame, int(number)): image == number
             for frame, image in enumerate(labels, first_frame)
-            for number in np.unique(image)
-            if number
+            if image.any()
+            for number in np.unique(image[image > 0])
         }
         given = range(first_frame, first_frame + len(labels))
         looked_at = given if spoken is None else {*spoken, *(frame for frame, _ in masks)}

@@ -22,8 +22,8 @@ def analyze(arguments: Mapping[str, Any], site: "Worksite", progress: "Progress"
     """Draft, measure and assess every frame of a clip, as service.analyze does.
 
     Args:
-        arguments: `clip` WorkerClip as JSON; `model` name of a shipped bundle or folder, or None; `backend` and
-            `device`, or "auto"; `settings` AnalysisSettings as JSON, or None; `reader` True, False, or a bundle's name
+        arguments: `clip` WorkerClip as JSON; `model` name of a shipped bundle or folder, or None; `labels` folder of
+            labels whose promoted model an automatic one is, or None; `backend` and `device`, or "auto"; `settings` AnalysisSettings as JSON, or None; `reader` True, False, or a bundle's name
             or folder; `lexicon` edition.
         site: of this process.
         progress: told after each frame.
@@ -31,7 +31,8 @@ def analyze(arguments: Mapping[str, Any], site: "Worksite", progress: "Progress"
 
     Returns:
         `analysis` path of its JSON, whose frame numbers are those of the whole clip; `labels` path, uint8 (frames,
-        rows, columns) of the frames analysed; `probability` path, likewise, in 1/255; `ms`; `notes` sentences.
+        rows, columns) of the frames analysed; `probability` path, likewise, in 1/255; `model` that outlined, its `name`, `version` and
+        whether it was `promoted` from labels; `ms`; `notes` sentences.
     """
     from datetime import UTC, datetime
 
@@ -84,6 +85,7 @@ def analyze(arguments: Mapping[str, Any], site: "Worksite", progress: "Progress"
         "analysis": str(path),
         "labels": str(write_array(site.exchange, "labels", result.labels)),
         "probability": str(write_array(site.exchange, "probability", result.probability)),
+        "model": choice.told(predictor),
         "ms": round((time.perf_counter() - started) * 1000, 1),
         "notes": said,
     }

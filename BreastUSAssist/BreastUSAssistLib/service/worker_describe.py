@@ -41,12 +41,12 @@ def describe(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]:
             outlined in, `key_frame` that of this one, both in the whole clip; `origin` "semiautomatic" or "manual" (or
             "automatic" for a draft as it was); `confidence` of the outline, 0..1, where a network drew it; `settings`
             AnalysisSettings as JSON; `descriptors` the reader's terms by attribute, to be put in place of the AI's
-            (none for what Reading keeps as `revised`); `model`, `backend`, `device`, `reader` and `lexicon` as for
-            "analyze".
+            (none for what Reading keeps as `revised`); `model`, `labels`, `backend`, `device`, `reader` and `lexicon` as
+            for "analyze".
         site: of this process.
 
     Returns:
-        `lesion` Lesion as JSON; `notes` sentences.
+        `lesion` Lesion as JSON; `model` as of "analyze", None where none is there; `notes` sentences.
 
     Raises:
         InputError: the mask is empty or does not fit the frame.
@@ -62,7 +62,8 @@ def describe(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]:
     clip, header_notes = handed.clip_and_notes()
     frame = clip.frame(0)
     pixels = _outline(arguments, frame)
-    notes, choice = list(header_notes), ModelChoice.of(arguments)
+    notes = list(header_notes)
+    choice = _choice(arguments, notes)
     predictor, reader = _models(choice, site, notes)
     settings = _usable(settings_of(arguments.get("settings")), reader, notes)
     lexicon = load_lexicon(arguments.get("lexicon") or LEXICON)
@@ -89,7 +90,16 @@ def describe(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]:
     if prediction is not None and predictor is not None and mask.origin == "automatic":
         lesion = _with_band(lesion, prediction, pixels, predictor)
     lesion = with_terms(lesion, dict(arguments.get("descriptors") or {}), lexicon)
-    return {"lesion": lesion.model_dump(mode="json"), "notes": notes}
+    return {"lesion": lesion.model_dump(mode="json"), "model": choice.told(predictor), "notes": notes}
+
+
+def _choice(arguments: Mapping[str, Any], notes: list[str]) -> ModelChoice:
+    """The models asked for; the shipped one with a note where it cannot be told which was promoted from labels."""
+    try:
+        return ModelChoice.of(arguments)
+    except ModelError as error:
+        notes.append(f"Described with the shipped model. {error}")
+        return ModelChoice.of({**arguments, "labels": None})
 
 
 def _outline(arguments: Mapping[str, Any], frame: "UltrasoundFrame") -> np.ndarray:

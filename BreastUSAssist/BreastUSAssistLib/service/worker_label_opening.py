@@ -10,13 +10,14 @@ import numpy as np
 
 from ..errors import InputError, UsageError
 from .worker_clip import WorkerClip, write_frames
+from .worker_label_masks import hidden_planes, written_masks
 from .worker_protocol import exchange_error, new_path
 from .worker_stores import has_store, store_folder
 
 if TYPE_CHECKING:
+    from ..labels.masks import MaskStack
     from ..labels.adjudication import Dispute
     from ..labels.blind_view import CaseView
-    from ..labels.masks import MaskStack
     from ..labels.record import ImageIdentity, LabelRecord
     from ..labels.store import LabelStore
     from .worker_requests import Attend, Progress, Worksite
@@ -38,7 +39,8 @@ def open_label(
         `case`; `kind` still, cine or volume; `frames` path of a .npy file, uint8 (frames, rows, columns[, 3]);
         `spacing` {row_mm, column_mm, source} or None; `times_ms` list or None; `slice_mm` or None; `runs` list of
         `analysis`, path of its JSON, and `labels`, path of uint8 (frames, rows, columns); `reading` JSON text or None;
-        `labels` path of the outlines as the reader left them or as they were imported, or None; `parent` version that
+        `labels` path of the outlines as the reader left them or as they were imported, or None, with `hidden` outlines
+        that they do not show whole, see worker_label_masks; `parent` version that
         what he makes of it comes from; `blind`; `state`; `versions` that he may see, the first first, each with
         `version`, `kind`, `reader`, `created`, `decision` and `reason`; `dispute` None, or where he may settle one
         `opinions` of `version`, `reader`, `decision`, `labels` and `reading`, and `differences` sentences.
@@ -196,17 +198,19 @@ def _case_told(opened: _Opened, exchange: Path) -> dict[str, Any]:
     runs = [
         {
             "analysis": str(_write_json(exchange, upgraded(analysis))),
-            "labels": _write_labels(exchange, "draft", masks, record),
+            "labels": written_masks(exchange, "draft", masks or _nothing(record)),
         }
         for analysis, masks in zip(view.analyses(), view.drafts(), strict=True)
     ]
     result = view.result()
+    hidden = [] if result is None else hidden_planes(result)
     return {
         "case": record.case,
         "kind": record.image.kind,
         "runs": runs,
         "reading": _reading_text(record),
-        "labels": None if result is None else _write_labels(exchange, "result", result, record),
+        "labels": None if result is None else written_masks(exchange, "result", result),
+        "hidden": hidden,
         "parent": view.parent,
         "blind": view.blind,
         "state": opened.state,
@@ -226,12 +230,18 @@ def _dispute_told(opened: _Opened, exchange: Path) -> dict[str, Any] | None:
                 "version": record.version,
                 "reader": record.reader,
                 "decision": record.decision,
-                "labels": None if masks is None else _write_labels(exchange, "opinion", masks, record),
+                "labels": None if masks is None else written_masks(exchange, "opinion", masks),
                 "reading": _reading_text(record),
             }
         )
     said = [f"{' and '.join(one.readers)}: {words}." for one in opened.dispute.differences for words in one.disputes]
     return {"opinions": opinions, "differences": said}
+
+
+def _nothing(record: "LabelRecord") -> "MaskStack":
+    from ..labels.masks import MaskStack
+
+    return MaskStack((record.image.frame_count, record.image.rows, record.image.columns), (), {})
 
 
 def _version_told(record: "LabelRecord") -> dict[str, Any]:
@@ -250,22 +260,3 @@ def _write_json(exchange: Path, content: Any) -> Path:
     except OSError as error:
         raise exchange_error(exchange, error) from error
     return path
-
-
-def _write_labels(exchange: Path, name: str, masks: "MaskStack | None", record: "LabelRecord") -> str:
-    """Label images of all frames; none outlined where there are no masks."""
-    image = record.image
-    path, shape = new_path(exchange, name, ".npy"), (image.frame_count, image.rows, image.columns)
-    frames = sorted({frame for frame, _ in masks.planes}) if masks is not None else []
-    try:
-        # Frames without an outline are never written: the file has holes there, and 300 of them cost nothing.
-        kind = np.uint8 if masks is None else masks.label_type
-        labels = np.lib.format.open_memmap(path, "w+", kind, shape)
-        for frame in frames:
-            assert masks is not None
-            labels[frame - 1] = masks.frame_labels(frame)
-        del labels
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise exchange_error(exchange, error) from error
-    return str(path)

@@ -1,4 +1,4 @@
-"""Request "keep_label": a reading, decided or in work, into the label store. It counts once the store has it on disk."""
+"""Request "keep_label": a reading, decided or in work, into the label store; kept once it is on the disk."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -22,6 +23,8 @@ class ModelChoice:
 
     model: str | None = None
     """Name of a shipped bundle or folder; None is the default one."""
+    promoted: bool = False
+    """Whether `model` was left to choose and is the one promoted from labels."""
     backend: str = "auto"
     device: str = "auto"
     reader: str | bool | None = True
@@ -29,13 +32,29 @@ class ModelChoice:
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> "ModelChoice":
-        """From a request's arguments; what is missing or None is automatic."""
+        """From a request's arguments; what is missing or None is automatic.
+
+        An automatic `model` is the one promoted in the label store `labels`, looked up each time, so that a process
+        that runs takes up what was promoted or rolled back meanwhile; without one it is the shipped one.
+
+        Raises:
+            ModelError: the promoted model is gone, or which it is cannot be read.
+        """
+        named = arguments.get("model") or None
+        promoted = None if named else _promoted(arguments.get("labels"))
         return cls(
-            arguments.get("model") or None,
+            promoted or named,
+            promoted is not None,
             arguments.get("backend") or "auto",
             arguments.get("device") or "auto",
             arguments.get("reader", True),
         )
+
+    def told(self, predictor: "Predictor | None") -> dict[str, Any] | None:
+        """What an answer says of the outline model; None where none is there."""
+        if predictor is None:
+            return None
+        return {"name": predictor.bundle.name, "version": predictor.bundle.version, "promoted": self.promoted}
 
 
 @dataclass(eq=False)
@@ -84,6 +103,15 @@ class LoadedModels:
 
     def _tell(self, sentence: str) -> None:
         self.notice(sentence)
+
+
+def _promoted(labels: object) -> str | None:
+    if not labels:
+        return None
+    from ..learning.promoted_models import current_bundle
+
+    folder = current_bundle(Path(str(labels)))
+    return None if folder is None else str(folder)
 
 
 def _checked(choice: ModelChoice) -> Any:

@@ -6,6 +6,7 @@ Slicer 5.12 has.
 
 import os
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ _PIECE = 65536
 _MOST_READ = 4 * 2**20
 """Bytes read at once: the rest waits for the next time, so that the event loop goes on."""
 _KEPT_STDERR = 8192
+_PAUSE = 0.005
 _WINDOWS_FLAGS = 0x08000000 | 0x00004000
 """CREATE_NO_WINDOW and BELOW_NORMAL_PRIORITY_CLASS."""
 
@@ -109,10 +111,18 @@ class ChildProcess:
         self._close()
 
     def end(self, seconds: float) -> None:
-        """Let it end by itself, upon the end of its stdin, within `seconds`; kill it then."""
+        """Let it end by itself, upon the end of its stdin, within `seconds`; kill it then.
+
+        What waits to be sent is sent before, as far as the child takes it in that time.
+        """
+        until = time.monotonic() + seconds
+        while self.unsent and not self.has_ended and time.monotonic() < until:
+            self.flush()
+            _available(self.pipes[1])  # a child that cannot speak does not listen either
+            time.sleep(_PAUSE)
         self._close()
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
+            self.process.wait(max(until - time.monotonic(), 0.0))
         if not self.has_ended:
             self.process.kill()
 

@@ -37,11 +37,12 @@ def open_frame(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]
     Args:
         arguments: `frame` path of a .npy file, uint8 (rows, columns[, 3]), `tissue` box of the
             tissue, or None to find it; `labels` path of the frame's label image, uint8 (rows, columns), or None: its
-            lesions are run ahead for too; `model`, `backend`, `device` as for "analyze".
+            lesions are run ahead for too; `model`, `labels`, `backend`, `device` as for "analyze".
         site: of this process.
 
     Returns:
-        `key` to refine by: the same for the same pixels, and known to a later process too; `ms`.
+        `key` to refine by: the same for the same pixels, and known to a later process too; `model` as of "analyze";
+        `ms`.
     """
     from ..model.prompt import Prompt
 
@@ -51,11 +52,12 @@ def open_frame(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]
     digest = hashlib.sha256(repr(grey.shape).encode() + grey.tobytes()).hexdigest()[:32]
     key = "-".join([digest, *map(str, tissue)])
     _keep(site.exchange, key, grey)
-    session = _session(key, ModelChoice.of(arguments), site, grey)
+    choice = ModelChoice.of(arguments)
+    session = _session(key, choice, site, grey)
     session.prepare(Prompt(positive_points=(_middle(tissue),)))
     for number in () if labels is None else np.unique(labels[labels > 0])[:MOST_AHEAD]:
         session.prepare(Prompt(mask=labels == number))
-    return {"key": key, "ms": _since(started)}
+    return {"key": key, "model": choice.told(site.models.predictor(choice)), "ms": _since(started)}
 
 
 def refine(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]:
@@ -64,20 +66,23 @@ def refine(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]:
     Args:
         arguments: `key` of open_frame; `positive` and `negative` points [[row, column], ...], `positive_scribbles` and
             `negative_scribbles` lists of such, `box` [top, left, bottom, right] or None, `mask` path of the outline so
-            far, bool (rows, columns), or None; see model.prompt. `model`, `backend`, `device` as for "analyze".
+            far, bool (rows, columns), or None; see model.prompt. `model`, `labels`, `backend`,
+            `device` as for "analyze".
         site: of this process.
 
     Returns:
-        `mask` path, bool (rows, columns); `confidence` 0..1 or None; `ms` spent here.
+        `mask` path, bool (rows, columns); `confidence` 0..1 or None; `model` as of "analyze"; `ms` spent here.
 
     Raises:
         InputError: the frame is not open, or the prompt cannot be meant.
     """
     started = time.perf_counter()
-    session = _session(str(arguments.get("key")), ModelChoice.of(arguments), site)
+    choice = ModelChoice.of(arguments)
+    session = _session(str(arguments.get("key")), choice, site)
     lesion = session.refine(_prompt(arguments))
     path = write_array(site.exchange, "mask", lesion.pixels)
-    return {"mask": str(path), "confidence": lesion.confidence, "ms": _since(started)}
+    model = choice.told(site.models.predictor(choice))
+    return {"mask": str(path), "confidence": lesion.confidence, "model": model, "ms": _since(started)}
 
 
 def _session(key: str, choice: ModelChoice, site: "Worksite", grey: np.ndarray | None = None) -> "RefinementSession":
