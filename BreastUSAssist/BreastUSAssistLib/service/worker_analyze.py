@@ -22,17 +22,17 @@ def analyze(arguments: Mapping[str, Any], site: "Worksite", progress: "Progress"
     """Draft, measure and assess every frame of a clip, as service.analyze does.
 
     Args:
-        arguments: `clip` WorkerClip as JSON; `model` name of a shipped bundle or folder, or None; `labels` folder of
-            labels whose promoted model an automatic one is, or None; `backend` and `device`, or "auto"; `settings` AnalysisSettings as JSON, or None; `reader` True, False, or a bundle's name
-            or folder; `lexicon` edition.
+        arguments: `clip` WorkerClip as JSON; `model` name of a shipped bundle or folder, or None: the one promoted in
+            the label folder `store` (or None), else the shipped one; `backend` and `device`, or "auto"; `settings`
+            AnalysisSettings as JSON, or None; `reader` True, False, or a bundle's name or folder; `lexicon` edition.
         site: of this process.
         progress: told after each frame.
         attend: called between frames.
 
     Returns:
         `analysis` path of its JSON, whose frame numbers are those of the whole clip; `labels` path, uint8 (frames,
-        rows, columns) of the frames analysed; `probability` path, likewise, in 1/255; `model` that outlined, its `name`, `version` and
-        whether it was `promoted` from labels; `ms`; `notes` sentences.
+        rows, columns) of the frames analysed; `probability` path, likewise, in 1/255; `model` that outlined: `name`,
+        `version`, and whether it was `promoted` from labels; `ms`; `notes` sentences.
     """
     from datetime import UTC, datetime
 

@@ -41,7 +41,7 @@ def describe(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]:
             outlined in, `key_frame` that of this one, both in the whole clip; `origin` "semiautomatic" or "manual" (or
             "automatic" for a draft as it was); `confidence` of the outline, 0..1, where a network drew it; `settings`
             AnalysisSettings as JSON; `descriptors` the reader's terms by attribute, to be put in place of the AI's
-            (none for what Reading keeps as `revised`); `model`, `labels`, `backend`, `device`, `reader` and `lexicon` as
+            (none for what Reading keeps as `revised`); `model`, `store`, `backend`, `device`, `reader` and `lexicon` as
             for "analyze".
         site: of this process.
 
@@ -99,7 +99,7 @@ def _choice(arguments: Mapping[str, Any], notes: list[str]) -> ModelChoice:
         return ModelChoice.of(arguments)
     except ModelError as error:
         notes.append(f"Described with the shipped model. {error}")
-        return ModelChoice.of({**arguments, "labels": None})
+        return ModelChoice.of({**arguments, "store": None})
 
 
 def _outline(arguments: Mapping[str, Any], frame: "UltrasoundFrame") -> np.ndarray:

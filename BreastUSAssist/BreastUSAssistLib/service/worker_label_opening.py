@@ -15,9 +15,9 @@ from .worker_protocol import exchange_error, new_path
 from .worker_stores import has_store, store_folder
 
 if TYPE_CHECKING:
-    from ..labels.masks import MaskStack
     from ..labels.adjudication import Dispute
     from ..labels.blind_view import CaseView
+    from ..labels.masks import MaskStack
     from ..labels.record import ImageIdentity, LabelRecord
     from ..labels.store import LabelStore
     from .worker_requests import Attend, Progress, Worksite

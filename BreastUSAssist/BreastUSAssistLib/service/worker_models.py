@@ -34,14 +34,14 @@ class ModelChoice:
     def of(cls, arguments: Mapping[str, Any]) -> "ModelChoice":
         """From a request's arguments; what is missing or None is automatic.
 
-        An automatic `model` is the one promoted in the label store `labels`, looked up each time, so that a process
+        An automatic `model` is the one promoted in the label store `store`, looked up each time, so that a process
         that runs takes up what was promoted or rolled back meanwhile; without one it is the shipped one.
 
         Raises:
             ModelError: the promoted model is gone, or which it is cannot be read.
         """
         named = arguments.get("model") or None
-        promoted = None if named else _promoted(arguments.get("labels"))
+        promoted = None if named else _promoted(arguments.get("store"))
         return cls(
             promoted or named,
             promoted is not None,
@@ -105,12 +105,12 @@ class LoadedModels:
         self.notice(sentence)
 
 
-def _promoted(labels: object) -> str | None:
-    if not labels:
+def _promoted(store: object) -> str | None:
+    if not store:
         return None
     from ..learning.promoted_models import current_bundle
 
-    folder = current_bundle(Path(str(labels)))
+    folder = current_bundle(Path(str(store)))
     return None if folder is None else str(folder)
 
 

@@ -37,7 +37,7 @@ def open_frame(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]
     Args:
         arguments: `frame` path of a .npy file, uint8 (rows, columns[, 3]), `tissue` box of the
             tissue, or None to find it; `labels` path of the frame's label image, uint8 (rows, columns), or None: its
-            lesions are run ahead for too; `model`, `labels`, `backend`, `device` as for "analyze".
+            lesions are run ahead for too; `model`, `store`, `backend`, `device` as for "analyze".
         site: of this process.
 
     Returns:
@@ -66,7 +66,7 @@ def refine(arguments: Mapping[str, Any], site: "Worksite") -> dict[str, Any]:
     Args:
         arguments: `key` of open_frame; `positive` and `negative` points [[row, column], ...], `positive_scribbles` and
             `negative_scribbles` lists of such, `box` [top, left, bottom, right] or None, `mask` path of the outline so
-            far, bool (rows, columns), or None; see model.prompt. `model`, `labels`, `backend`,
+            far, bool (rows, columns), or None; see model.prompt. `model`, `store`, `backend`,
             `device` as for "analyze".
         site: of this process.
 
