@@ -116,6 +116,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/learning/bootstrap.py
   BreastUSAssistLib/learning/bundle_writing.py
   BreastUSAssistLib/learning/calibration.py
+  BreastUSAssistLib/learning/candidate_pictures.py
   BreastUSAssistLib/learning/checkpoint_validation.py
   BreastUSAssistLib/learning/checkpoints.py
   BreastUSAssistLib/learning/click_simulation.py
@@ -159,6 +160,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/learning/training.py
   BreastUSAssistLib/learning/training_data.py
   BreastUSAssistLib/learning/training_log.py
+  BreastUSAssistLib/learning/training_plan.py
   BreastUSAssistLib/learning/training_prompts.py
   BreastUSAssistLib/learning/unlike_images.py
   BreastUSAssistLib/model/__init__.py
@@ -411,6 +413,7 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Schema/promotion-1.0.schema.json
   Resources/Schema/prompt-1.0.schema.json
   Resources/Schema/reading-1.0.schema.json
+  Resources/Schema/training-plan-1.0.schema.json
   Resources/UI/AnalyzeSection.ui
   Resources/UI/BreastUSAssist.ui
   Resources/UI/CaseSection.ui
