@@ -30,11 +30,9 @@ def subcommand(
     return parser
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+def add_model_arguments(parser: argparse.ArgumentParser, default: str = "the one that is shipped") -> None:
     """--model, --backend, --device."""
-    parser.add_argument(
-        "--model", type=Path, metavar="FOLDER", help="bundle that outlines (default: the one that is shipped)"
-    )
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help=f"bundle that outlines (default: {default})")
     parser.add_argument(
         "--backend",
         choices=("auto", "openvino", "onnxruntime", "torch"),

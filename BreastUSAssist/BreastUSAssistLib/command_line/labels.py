@@ -1,4 +1,4 @@
-"""`breastusassist labels init|import|export|list|show|history|verify|restore`: the label store."""
+"""`breastusassist labels init|add|import|export|list|show|history|verify|restore`: the label store."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, UsageError
-from . import labels_export, labels_import
+from . import labels_add, labels_export, labels_import
 from .arguments import print_json, show_progress, subcommand, tell
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def add_to(commands: Any) -> None:
     verified.add_argument(
         "--head", metavar="NUMBER:HASH", help="entry noted from an earlier run that must still be there"
     )
-    for one in (labels_import, labels_export):
+    for one in (labels_add, labels_import, labels_export):
         one.add_to(parts, _part)
     restored = _part(parts, "restore", run_restore, "bring an older version back, as a new one", "CASE/1 --reader AB")
     restored.add_argument("record", metavar="CASE/VERSION", help="the version to bring back")
