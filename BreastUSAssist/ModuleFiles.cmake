@@ -35,6 +35,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/command_line/demo.py
   BreastUSAssistLib/command_line/evaluate.py
   BreastUSAssistLib/command_line/labels.py
+  BreastUSAssistLib/command_line/labels_add.py
   BreastUSAssistLib/command_line/labels_export.py
   BreastUSAssistLib/command_line/labels_import.py
   BreastUSAssistLib/command_line/models.py
@@ -65,6 +66,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/files.py
   BreastUSAssistLib/json_schema.py
   BreastUSAssistLib/labels/__init__.py
+  BreastUSAssistLib/labels/adding.py
   BreastUSAssistLib/labels/adjudication.py
   BreastUSAssistLib/labels/audit.py
   BreastUSAssistLib/labels/blind_view.py

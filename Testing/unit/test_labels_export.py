@@ -482,7 +482,17 @@ def test_the_command_exports_and_repeats_an_export(folder, tmp_path, capsys, mon
 
 
 def test_the_published_schema_is_that_of_the_code():
-    assert resource_path("Schema", "label-export-1.0.schema.json").read_text("utf-8") == export_schema()
+    assert resource_path("Schema", "label-export-1.1.schema.json").read_text("utf-8") == export_schema()
+
+
+def test_an_export_of_the_first_version_is_made_again_with_its_disputes(store, tmp_path):
+    export(store, tmp_path / "a", "csv")
+    path = tmp_path / "a" / "query.json"
+    content = json.loads(path.read_text("utf-8"))
+    assert content["query"].pop("include_disputed") is False
+    path.write_text(json.dumps({**content, "schema_version": "1.0"}), "utf-8")
+    query = read_query(tmp_path / "a")
+    assert query == ExportQuery(format="csv", include_disputed=True, head=store.head())
 
 
 def test_a_query_of_another_version_or_a_torn_one_is_refused(tmp_path):

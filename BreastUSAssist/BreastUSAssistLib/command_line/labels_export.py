@@ -44,6 +44,9 @@ def add_to(parts: Any, part: Part) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of split and folds (default: 0)")
     parser.add_argument(
+        "--include-disputed", action="store_true", help="export cases in dispute too, as their last reader left them"
+    )
+    parser.add_argument(
         "--head", metavar="NUMBER:HASH", help="labels up to this entry of the audit trail (default: all)"
     )
     parser.add_argument("--replace", action="store_true", help="replace an earlier export in --out")
@@ -89,7 +92,10 @@ def _query(options: argparse.Namespace) -> "tuple[ExportQuery, str | None]":
     if options.query is not None:
         record = read_export(options.query)
         return record.query, record.store
-    said = {name: getattr(options, name) for name in ("format", "kinds", "split", "folds", "seed", "head")}
+    said = {
+        name: getattr(options, name)
+        for name in ("format", "kinds", "split", "folds", "seed", "include_disputed", "head")
+    }
     try:
         return ExportQuery.model_validate(said), None
     except ValidationError as error:

@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--held-back", type=float, default=0.2, metavar="SHARE", help="of the patients, to judge by (default: 0.2)"
     )
     group.add_argument("--seed", type=int, default=0, help="by which patients are held back (default: 0)")
+    group.add_argument(
+        "--include-disputed",
+        action="store_true",
+        help="learn from cases in dispute too, as their last reader left them",
+    )
     group.add_argument("--rule", type=Path, metavar="JSON", help="promotion rule (default: the usual one)")
 
 
@@ -48,7 +53,8 @@ def run(options: argparse.Namespace, settings: Any, device: str) -> int:
     rows = [] if options.manifest is None else read_manifest(options.manifest, existing_folder(options.root, "--root"))
     if not rows:
         tell("The original data is not at hand: nothing is replayed, and nothing will tell what is forgotten.")
-    query, rule = LabelQuery(held_back=options.held_back, seed=options.seed), read_rule(options.rule)
+    query = LabelQuery(held_back=options.held_back, seed=options.seed, include_disputed=options.include_disputed)
+    rule = read_rule(options.rule)
     with LabelStore.open(options.from_labels) as store:
         candidate = train_from_labels(
             store,

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..json_schema import published_schema
 from .record import PatientName, RecordKind
 
-EXPORT_VERSION: Final = "1.0"
+EXPORT_VERSION: Final = "1.1"
 QUERY = "query.json"
 ExportFormat = Literal["monai-label", "nnunet", "datalist", "coco", "seg", "csv"]
 FORMATS: tuple[ExportFormat, ...] = ("monai-label", "nnunet", "datalist", "coco", "seg", "csv")
@@ -29,6 +29,8 @@ class ExportQuery(Record):
     folds: int = Field(default=5, ge=1, le=1000)
     """Parts of equal size that the others fall into, by patient, numbered from 0."""
     seed: int = 0
+    include_disputed: bool = False
+    """Whether cases in dispute are exported, as their last reader left them."""
     head: str | None = Field(default=None, pattern=r"^\d{1,18}:[0-9a-f]{64}$")
     """Number and hash of the audit trail's entry up to which labels count; None: all that are there."""
 
@@ -65,7 +67,7 @@ class ExportCounts(Record):
 class ExportRecord(Record):
     """Content of query.json. Holds no patient identifier."""
 
-    schema_version: Literal["1.0"] = EXPORT_VERSION
+    schema_version: Literal["1.1"] = EXPORT_VERSION
     software: str
     """Name and version."""
     store: str
@@ -97,7 +99,9 @@ def read_export(path: Path) -> ExportRecord:
     try:
         content = json.loads(path.read_bytes())
         version = content.get("schema_version") if isinstance(content, dict) else None
-        if version != EXPORT_VERSION and isinstance(version, str):
+        if version == "1.0":
+            content = _upgraded(content)
+        elif version != EXPORT_VERSION and isinstance(version, str):
             raise InputError(
                 f"{path} has format {version} but this version reads {EXPORT_VERSION}; update BreastUSAssist."
             )
@@ -106,6 +110,12 @@ def read_export(path: Path) -> ExportRecord:
         raise InputError(f"{path} could not be read ({error.strerror}); name the query.json of an export.") from error
     except (ValueError, RecursionError, ValidationError) as error:
         raise InputError(f"{path} is no query of an export; name the query.json that lies in one.") from error
+
+
+def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    """An export of format 1.0, which knew of no disputes and left nothing out for them."""
+    query = content["query"] if isinstance(content.get("query"), dict) else {}
+    return {**content, "schema_version": EXPORT_VERSION, "query": {**query, "include_disputed": True}}
 
 
 def export_schema() -> str:

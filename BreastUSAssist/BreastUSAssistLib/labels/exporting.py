@@ -10,6 +10,7 @@ import numpy as np
 from .. import __version__
 from ..errors import InputError, UsageError
 from ..files import folder_written_whole, write_text
+from .counted_labels import Disputes, counted_versions
 from .export_query import QUERY, ExportCounts, ExportedRecord, ExportQuery, ExportRecord, Part, read_query
 from .export_split import parts_of
 from .known_values import known_of
@@ -97,8 +98,8 @@ def export_labels(
     """Write one view of the store to `out`, whole or not at all, with query.json beside it.
 
     Each case has its latest version in it (up to `query.head`) if that is of one of the kinds asked for. Left out, and
-    counted, are cases without masks and frames without stored pixels. Pixels are written as they are stored: text that
-    is burnt into them is not removed.
+    counted, are cases in dispute (unless asked for), cases without masks and frames without stored pixels. Pixels are
+    written as they are stored: text that is burnt into them is not removed.
 
     Args:
         store: open store; nothing is written to it.
@@ -163,8 +164,13 @@ def _cases(store: LabelStore, query: ExportQuery) -> tuple[tuple[ExportedCase, .
     found: list[tuple[LabelRecord, int, tuple[int, ...]]] = []
     damaged: list[str] = []
     without_masks = without_pixels = frames_left_out = 0
-    for case, version in _versions(store, query):
+    last, disputed = _last(query), 0
+    disputes = None if query.include_disputed else Disputes(store, last)
+    for case, version in counted_versions(store, query.kinds, last):
         try:
+            if disputes is not None and disputes.holds(case):
+                disputed += 1
+                continue
             record = store.get(case, version)
             masks = store.result(record)
             if masks is None:
@@ -184,6 +190,8 @@ def _cases(store: LabelStore, query: ExportQuery) -> tuple[tuple[ExportedCase, .
         ExportedCase(record, *parts[record.case], frames, lesions, store) for record, lesions, frames in found
     )
     notes = []
+    if disputed:
+        notes.append(f"{disputed} cases are in dispute and were left out; settle them, or ask for --include-disputed.")
     if without_masks:
         notes.append(f"{without_masks} cases have no masks and were left out.")
     if frames_left_out:
@@ -196,18 +204,9 @@ def _cases(store: LabelStore, query: ExportQuery) -> tuple[tuple[ExportedCase, .
     return cases, notes, damaged
 
 
-def _versions(store: LabelStore, query: ExportQuery) -> Iterator[tuple[str, int]]:
-    """The version of each case that counts."""
-    last = int((query.head or "0").partition(":")[0])
-    for summary in store.list():
-        chosen = summary
-        if summary.entry > last:
-            older = [one for one in store.history(summary.case) if one.entry <= last]
-            if not older:
-                continue
-            chosen = older[-1]
-        if chosen.kind in query.kinds:
-            yield chosen.case, chosen.version
+def _last(query: ExportQuery) -> int:
+    """The last entry of the audit trail that counts."""
+    return int((query.head or "0").partition(":")[0])
 
 
 def _frames(store: LabelStore, record: LabelRecord, masks: MaskStack, query: ExportQuery) -> tuple[int, ...]:
@@ -239,7 +238,8 @@ def _record(content: ExportContent, damaged: int) -> ExportRecord:
         lesions=sum(one.lesions for one in records),
         train=sum(one.part == "train" for one in records),
         test=sum(one.part == "test" for one in records),
-        left_out=sum(1 for _ in _versions(content.store, content.query)) - len(records),
+        left_out=sum(1 for _ in counted_versions(content.store, content.query.kinds, _last(content.query)))
+        - len(records),
     )
     return ExportRecord(
         software=f"BreastUSAssist {__version__}",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ..errors import InputError, UsageError
+from .known_values import pathology_of
 from .new_label import NewLabel
 from .record import LabelRecord
 from .store import LabelStore
@@ -88,5 +89,6 @@ def _says_the_same(store: LabelStore, record: LabelRecord, label: NewLabel) -> b
     return (
         (record.reading, record.spacing, record.patient) == (reading, label.spacing, patient)
         and store.result(record) == label.result
+        and label.pathology in (None, pathology_of(store, record))
         and set(label.frames) <= set(store.frame_numbers(record))
     )

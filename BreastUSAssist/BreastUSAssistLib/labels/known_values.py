@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .record import LabelRecord
+from .record import PATHOLOGIES, LabelRecord, Pathology
 
 if TYPE_CHECKING:
     from .store import LabelStore
@@ -40,20 +40,34 @@ def known_of_note(note: str) -> dict[str, str]:
     return found if len(found) == len(pairs) and found.keys() <= set(COLUMNS) else {}
 
 
+def pathology_of(store: "LabelStore", record: LabelRecord) -> Pathology | None:
+    """What was proven of a case; of records of format 1.0 as the note of the imported version says. None: not known.
+
+    Raises:
+        InputError: an imported version is damaged.
+    """
+    if record.pathology is not None:
+        return record.pathology
+    said = known_of(store, record).get("pathology", "").lower()
+    return next((one for one in PATHOLOGIES if one == said), None)
+
+
 def known_of(store: "LabelStore", record: LabelRecord) -> dict[str, str]:
     """What came with the image of a record, by column, though a reader may have judged it since; else nothing.
+    The pathology is that of the record, where it has one.
 
     A normal image has no lesion whose note could say more than just that.
 
     Raises:
         InputError: an imported version is damaged.
     """
+    proven: dict[str, str] = {} if record.pathology is None else {"pathology": record.pathology}
     if record.kind != "imported":
         earlier = [one for one in store.history(record.case) if one.kind == "imported" and one.version < record.version]
         if not earlier:
-            return {}
+            return proven
         record = store.get(record.case, earlier[-1].version)
     if record.reading is not None and record.reading.lesions:
-        return known_of_note(record.reading.lesions[0].note)
+        return known_of_note(record.reading.lesions[0].note) | proven
     masks = store.result(record)
-    return {"pathology": "normal"} if masks is not None and not masks.planes else {}
+    return {"pathology": "normal"} | proven if masks is not None and not masks.planes else proven

@@ -12,7 +12,7 @@ from .blobs import BlobFolder, Content
 from .image_identity import canonical_pixels
 from .masks import MaskStack
 from .pixel_content import frame_to_bytes
-from .record import ImageIdentity, LabelRecord, ModelReference, RecordKind, Run
+from .record import ImageIdentity, LabelRecord, ModelReference, Pathology, RecordKind, Run
 from .record_text import finite_json
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class NewLabel:
     """None: that of the last run."""
     patient: str | None = None
     """Whatever tells patients apart, such as the patient ID; a pseudonym of it is stored, never itself."""
+    pathology: Pathology | None = None
+    """What was proven of the case, such as by biopsy; None: that of the latest version."""
     parent: int | None = None
     """Version that the reader started from; None: the latest."""
     settles: Sequence[int] = ()
@@ -92,6 +94,7 @@ def store_blobs(label: NewLabel, case: str, blobs: BlobFolder, kept_frames: Mapp
         created="",
         software="",
         image=label.image,
+        pathology=label.pathology,
         spacing=label.spacing or next((run.source.spacing for run, _ in reversed(label.runs)), None),
         runs=tuple(
             Run(analysis=blobs.address(one), masks=address(draft)) for one, draft in zip(analyses, drafts, strict=True)

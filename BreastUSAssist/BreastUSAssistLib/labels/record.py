@@ -8,10 +8,12 @@ from ..birads.analysis import Spacing
 from ..birads.lesion import Record
 from ..birads.reading import Decision, Reading
 
-SCHEMA_VERSION: Final = "1.0"
+SCHEMA_VERSION: Final = "1.1"
 
 RecordKind = Literal["accepted", "rejected", "autosaved", "imported"]
 """accepted, rejected: a named reader decided. autosaved: work in progress. imported: masks from outside."""
+Pathology = Literal["benign", "malignant", "normal"]
+PATHOLOGIES: tuple[Pathology, ...] = ("benign", "malignant", "normal")
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """Address of a blob: HMAC-SHA256 of its content under the store's key, plain SHA-256 in an unencrypted store."""
 CASE_NAME: Final = r"^case-[a-z2-7]{16}$"
@@ -56,7 +58,7 @@ class Run(Record):
 class LabelRecord(Record):
     """One stored version of one label."""
 
-    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    schema_version: Literal["1.1"] = SCHEMA_VERSION
     case: CaseName
     """Pseudonym of the image, the same for the same pixels in one store (see LabelStore.case_of)."""
     version: int = Field(ge=1)
@@ -70,6 +72,9 @@ class LabelRecord(Record):
     image: ImageIdentity
     patient: PatientName | None = None
     """Pseudonym that the labels of one patient share, for patient-wise splits; None where unknown."""
+    pathology: Pathology | None = None
+    """What was proven of the case by other means than this image (biopsy, follow-up); normal: no lesion. None where
+    unknown, and in records of format 1.0, see known_values.pathology_of."""
     spacing: Spacing | None = None
     """Pixel spacing in mm; None where unknown."""
     runs: tuple[Run, ...] = ()

@@ -188,9 +188,12 @@ class LabelStore:
             last, frames = self._latest_whole(case)
             record = store_blobs(label, case, self._blobs, frames)
             patient = None if label.patient is None else self.patient_of(label.patient)
-            if patient is None and last is not None:
-                patient = last.patient
-            return self._added(record.model_copy(update={"patient": patient}), label.parent)
+            if last is not None:
+                kept = {"patient": patient or last.patient, "pathology": label.pathology or last.pathology}
+                record = record.model_copy(update=kept)
+            else:
+                record = record.model_copy(update={"patient": patient})
+            return self._added(record, label.parent)
 
     def restore(self, case: str, version: int, by: str = "") -> LabelRecord:
         """Bring an older version back, as a new version; nothing in between is lost.

@@ -1,18 +1,19 @@
 """Labels of a store as training images: frames, outlines and classes, some patients held back to judge by."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import InputError
+from ..labels.counted_labels import Disputes, counted_versions
 from ..labels.export_query import ExportQuery, Part
 from ..labels.export_split import parts_of
 from ..labels.image_identity import identity_of
-from ..labels.known_values import known_of
-from ..labels.record import LabelRecord, RecordKind
+from ..labels.known_values import pathology_of
+from ..labels.record import LabelRecord, Pathology, RecordKind
 from ..labels.store import LabelStore
 from ..model.preprocessing import Letterbox
 from ..ultrasound.frame import SourceReference, UltrasoundFrame
@@ -34,6 +35,8 @@ class LabelQuery(BaseModel):
     seed: int = 0
     frames_a_case: int = Field(default=5, ge=1)
     """Most frames of one case, spread over those that its masks speak of: neighbours of a cine are alike."""
+    include_disputed: bool = False
+    """Whether cases in dispute count, as their last reader left them."""
     head: str | None = Field(default=None, pattern=r"^\d{1,18}:[0-9a-f]{64}$")
     """Entry of the audit trail up to which labels count; None: all that are there."""
 
@@ -48,8 +51,8 @@ class LabelledFrame:
     patient: str
     """Pseudonym; the case where the patient is not known."""
     part: Part
-    pathology: str | None
-    """As it came with the image; None where unknown, normal where the reader left no lesion in this frame."""
+    pathology: Pathology | None
+    """What was proven of the case; None where unknown, normal where the reader left no lesion in this frame."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,16 @@ def label_data(store: LabelStore, query: LabelQuery) -> LabelData:
         InputError: no label can be learnt from.
     """
     head = query.head or store.head()
+    last = int(head.partition(":")[0])
+    disputes = None if query.include_disputed else Disputes(store, last)
     frames: list[LabelledFrame] = []
-    without = 0
+    without = disputed = 0
     damaged: list[str] = []
-    for case, version in _versions(store, query.kinds, int(head.partition(":")[0])):
+    for case, version in counted_versions(store, query.kinds, last):
         try:
+            if disputes is not None and disputes.holds(case):
+                disputed += 1
+                continue
             found = _frames(store, store.get(case, version), query.frames_a_case)
         except InputError as error:
             damaged.append(str(error))
@@ -94,7 +102,11 @@ def label_data(store: LabelStore, query: LabelQuery) -> LabelData:
     split = ExportQuery(format="datalist", split=query.held_back, seed=query.seed)
     parts = parts_of({one.record.case: one.patient for one in frames}, split)
     frames = [replace(one, part=parts[one.record.case][0]) for one in frames]
-    notes = [*damaged, f"{without} labels without masks or stored pixels were left out."] if without else damaged
+    notes = damaged
+    if disputed:
+        notes.append(f"{disputed} cases are in dispute and were left out; settle them, or ask for --include-disputed.")
+    if without:
+        notes.append(f"{without} labels without masks or stored pixels were left out.")
     training = tuple(one for one in frames if one.part == "train")
     if not training:
         raise InputError(
@@ -160,19 +172,6 @@ def rows_apart(
     return tuple(kept)
 
 
-def _versions(store: LabelStore, kinds: Sequence[RecordKind], last: int) -> Iterator[tuple[str, int]]:
-    """The version of each case that counts up to entry `last` of the audit trail."""
-    for summary in store.list():
-        chosen = summary
-        if summary.entry > last:
-            older = [one for one in store.history(summary.case) if one.entry <= last]
-            if not older:
-                continue
-            chosen = older[-1]
-        if chosen.kind in kinds:
-            yield chosen.case, chosen.version
-
-
 def _frames(store: LabelStore, record: LabelRecord, most: int) -> list[LabelledFrame]:
     masks = store.result(record)
     if masks is None:
@@ -180,7 +179,7 @@ def _frames(store: LabelStore, record: LabelRecord, most: int) -> list[LabelledF
     stored = sorted(set(masks.spoken) & set(store.frame_numbers(record)))
     if len(stored) > most:
         stored = [stored[index] for index in np.linspace(0, len(stored) - 1, most).round().astype(int)]
-    pathology = known_of(store, record).get("pathology", "").lower()
+    pathology = pathology_of(store, record)
     shown = {frame for frame, _ in masks.planes}
     patient = record.patient or record.case
     normal = CLASSES[NORMAL]
@@ -190,7 +189,7 @@ def _frames(store: LabelStore, record: LabelRecord, most: int) -> list[LabelledF
             number,
             patient,
             "train",
-            normal if number not in shown else pathology if pathology in CLASSES and pathology != normal else None,
+            normal if number not in shown else None if pathology == normal else pathology,
         )
         for number in stored
     ]

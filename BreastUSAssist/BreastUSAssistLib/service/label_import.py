@@ -107,6 +107,7 @@ def label_of_row(row: ManifestRow, lexicon: Lexicon, keep_pixels: bool, strange:
         frames=frames if keep_pixels else {},
         spacing=_spacing(row, clip),
         patient=row.patient,
+        pathology=row.pathology,
     )
 
 
