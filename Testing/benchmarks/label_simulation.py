@@ -16,7 +16,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 TESTING = Path(__file__).resolve().parents[1]
@@ -25,7 +25,7 @@ sys.path[:0] = [str(TESTING.parent / "BreastUSAssist"), str(TESTING), str(TESTIN
 import numpy as np  # noqa: E402
 from BreastUSAssistLib.labels.store import LabelStore  # noqa: E402
 from BreastUSAssistLib.labels.worklist import Worklist  # noqa: E402
-from BreastUSAssistLib.learning.fine_tuning import FineTuningOptions  # noqa: E402
+from BreastUSAssistLib.learning.fine_tuning import FineTuningOptions, replay_of  # noqa: E402
 from BreastUSAssistLib.learning.label_data import LabelQuery  # noqa: E402
 from BreastUSAssistLib.learning.label_training import Candidate, train_from_labels  # noqa: E402
 from BreastUSAssistLib.learning.manifest import ManifestRow, read_manifest  # noqa: E402
@@ -83,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tuning,
         PromotionRule(old_images=options.old_images),
     )
+    plan = replace(plan, original=_drawn(plan))
     path = options.out / "simulation.json"
     done = read_simulation(path) or Simulation(left_out=options.left_out, base=plan.base.sha256, rounds=())
     for seed in map(int, options.seeds.split(",")):
@@ -105,7 +106,7 @@ def _simulated(plan: Plan, strategy: str, seed: int):
     folder = plan.out / f"{strategy}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     pool, test = _split(plan, seed)
-    old = random.Random(plan.rule.seed).sample(_unseen(plan), min(plan.rule.old_images, len(_unseen(plan))))
+    old = _unseen(plan)
     base = before = _scores(plan.base, test, old)
     yield _result(plan, strategy, seed, 0, base, before, None, 0.0)
     in_use = plan.base
@@ -139,6 +140,13 @@ def _split(plan: Plan, seed: int) -> tuple[list[ManifestRow], list[ManifestRow]]
     pool = [row for row in plan.left_out if (row.patient or row.name) not in held]
     chance.shuffle(pool)
     return pool, [row for row in plan.left_out if (row.patient or row.name) in held]
+
+
+def _drawn(plan: Plan) -> tuple[ManifestRow, ...]:
+    """The images of the old sets that are replayed and those that judge, drawn once so that none is read in vain."""
+    seen = replay_of(plan.original, plan.options)
+    unseen = _unseen(plan)
+    return (*seen, *random.Random(plan.rule.seed).sample(unseen, min(plan.rule.old_images, len(unseen))))
 
 
 def _unseen(plan: Plan) -> list[ManifestRow]:
