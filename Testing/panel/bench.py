@@ -57,6 +57,7 @@ class PanelBench:
             panel.finish.keeping.running,
             panel.finish.exporting.running,
             panel.revising.busy,
+            panel.autosaving.busy,
             self.session.stepper.busy,
             self.session.client.busy,
         )

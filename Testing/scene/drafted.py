@@ -1,5 +1,6 @@
 """Drafts of the models for the images of `cases`, and cases that took them in."""
 
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,11 @@ def analysis_of(labels: np.ndarray, kind: str = "cine", first_frame: int = 1, fr
 def run(case: Case, labels: np.ndarray, first_frame: int = 1) -> Any:
     """Let a case take in a run; what became of the lesions."""
     analysis = analysis_of(labels, case.source.kind, first_frame, case.source.frame_count)
-    steps = case.apply_run(analysis, labels, first_frame)
+    return ended(case.apply_run(analysis, labels, first_frame))
+
+
+def ended(steps: Generator[Any, None, Any]) -> Any:
+    """What steps give once all are done."""
     while True:
         try:
             next(steps)

@@ -9,12 +9,14 @@ import pytest
 from BreastUSAssistLib.birads.clinical import ClinicalParameters
 from BreastUSAssistLib.birads.reading import Place
 from BreastUSAssistLib.errors import InputError
+from BreastUSAssistLib.service.label_packing import unpack_labels
 from scene import cases
 from scene.cases import slicer
 
 from scene import drafted  # isort: skip  needs slicer.i18n of `cases`
 from BreastUSAssistLib.mrml.case import Case, open_case  # isort: skip
-from BreastUSAssistLib.mrml.case_restoring import hidden_planes, is_untouched, restore_case  # isort: skip
+from BreastUSAssistLib.mrml.case_keeping import PackedWork, WorkPacker, planes_of  # isort: skip
+from BreastUSAssistLib.mrml.case_restoring import is_untouched, restore_case  # isort: skip
 
 KINDS = ["still", "cine", "volume"]
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -54,7 +56,7 @@ def worked_on(kind: str) -> Case:
 
 def said(case: Case) -> Any:
     """All that is stored of a case but its UID and its name."""
-    content = case.record.content
+    content = case.content
     reading = content.reading.model_copy(update={"case": ""})
     runs = tuple(
         run.model_copy(update={"analysis": run.analysis.model_copy(update={"case": ""})}) for run in content.runs
@@ -64,7 +66,13 @@ def said(case: Case) -> Any:
 
 def kept(case: Case) -> tuple[Any, ...]:
     """What is kept of a case."""
-    return case.drafts(), case.reading, case.labels(), hidden_planes(case)
+    work = packed(case, WorkPacker())
+    return case.drafts(), case.reading, case.labels(), planes_of(work.hidden, 20, 30)
+
+
+def packed(case: Case, packer: WorkPacker) -> PackedWork:
+    """The outlines of a case on their way to the label folder."""
+    return drafted.ended(packer.packing(case.content))
 
 
 def finished(steps: Generator[tuple[int, int], None, None]) -> None:
@@ -119,6 +127,23 @@ def test_outlines_that_lie_under_others_are_kept_whole(scene: Any) -> None:
     again = opened("still")
     finished(restore_case(again, *work))
     assert said(again) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outlines_go_out_as_they_are_and_known_frames_once(scene: Any, kind: str) -> None:
+    case = worked_on(kind)
+    packer = WorkPacker()
+    steps = len(list(packer.packing(case.content)))
+    assert steps == case.source.frame_count
+    work = packed(case, packer)
+    assert np.array_equal(np.stack([unpack_labels(text, 20, 30) for text in work.labels]), case.labels())
+    assert list(packer.packing(case.content)) == []
+    case.set_note(1, "another")
+    case.set_mask(0, 1, drafted.box(9, 9))
+    assert len(list(packer.packing(case.content))) == 1
+    again = packed(case, packer)
+    assert np.array_equal(np.stack([unpack_labels(text, 20, 30) for text in again.labels]), case.labels())
+    assert again.labels[1:] == work.labels[1:]
 
 
 def test_a_decision_is_brought_back_and_ends_with_the_next_change(scene: Any) -> None:
@@ -180,7 +205,7 @@ def test_what_was_there_before_can_be_had_again(scene: Any) -> None:
     work = kept(worked_on("cine"))
     scene.Clear(0)
     case, _labels = drafted.drafted_case(cases.cine())
-    before, content = said(case), case.record.content
+    before, content = said(case), case.content
     finished(restore_case(case, *work))
     finished(case.take(content))
     assert said(case) == before

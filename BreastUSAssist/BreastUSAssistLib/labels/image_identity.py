@@ -2,7 +2,7 @@
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +41,19 @@ def identity_of(frames: Iterable[np.ndarray], kind: "ClipKind", source_uids: Seq
     Raises:
         InputError: no frame, a frame that `canonical_pixels` refuses, or frames of different sizes.
     """
+    steps = identifying(frames, kind, source_uids)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            identity: ImageIdentity = end.value
+            return identity
+
+
+def identifying(
+    frames: Iterable[np.ndarray], kind: "ClipKind", source_uids: Sequence[str] = ()
+) -> Generator[int, None, ImageIdentity]:
+    """The same a frame a step, so that a caller can do other things between; yields the frames done."""
     whole = hashlib.sha256()
     shape: tuple[int, int] | None = None
     channels, count = 1, 0
@@ -58,6 +71,7 @@ def identity_of(frames: Iterable[np.ndarray], kind: "ClipKind", source_uids: Seq
         one = hashlib.sha256(struct.pack("<III", rows, columns, depth))
         one.update(pixels.data)
         whole.update(one.digest())
+        yield count
     if shape is None:
         raise InputError("An image without a frame has no identity; open an image first.")
     return ImageIdentity(

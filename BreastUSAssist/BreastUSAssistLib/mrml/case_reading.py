@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..birads.lexicon import Lexicon
     from ..birads.reading import Decision, LesionReading, Place, Reading
     from ..birads.reading_view import EffectiveLesion
+    from ..service.case_content import CaseContent
 
 Masks = dict[tuple[int, int], np.ndarray | None]
 """Outlines, bool (rows, columns), by number of the lesion and frame from 0; None where the draft's counts."""
@@ -79,6 +80,11 @@ class CaseReading:
         """What is stored of the case."""
         self._check_open()
         return self._record
+
+    @property
+    def content(self) -> "CaseContent":
+        """All that is stored of the case, which never changes; also once it is closed, as it was last."""
+        return self._record.content
 
     @property
     def runs(self) -> "tuple[Analysis, ...]":

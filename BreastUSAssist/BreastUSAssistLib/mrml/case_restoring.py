@@ -51,7 +51,7 @@ def restore_case(
         labels: unsigned (frames of the case, rows, columns) by the lesions' numbers in the case; None: outlines are the
             drafts'.
         hidden: outlines that label images have no room for, whole: under another lesion, or of a removed one; see
-            `hidden_planes`.
+            case_keeping.
 
     Yields:
         Steps done, and all steps.
@@ -73,7 +73,7 @@ def restore_case(
         yield done, 2 * steps
         if part is not None:
             stored.append(part)
-    before = case.record.content
+    before = case.content
     content = before.model_copy(update={"runs": tuple(stored), "masks": ()})
     if reading is None:
         assert labels is not None
@@ -83,22 +83,6 @@ def restore_case(
     content = content.model_copy(update={"reading": reading, "masks": masks})
     for done, count in case.take(content):
         yield steps + round(done / max(count, 1) * steps), 2 * steps
-
-
-def hidden_planes(case: "Case") -> dict[tuple[int, int], np.ndarray]:
-    """Outlines that the reader drew and that `case.labels()` does not show whole, by number and frame from 0."""
-    hidden = {}
-    reading = case.reading
-    above: dict[int, np.ndarray] = {}
-    for lesion in sorted(reading.lesions, key=lambda one: one.number):
-        for frame in case.record.masked_frames(lesion.number):
-            mask = case.record.mask(lesion.number, frame)
-            edited = case.record.reader_mask(lesion.number, frame) is not None
-            if edited and (mask.any() if not lesion.present else frame in above and (mask & above[frame]).any()):
-                hidden[lesion.number, frame] = mask
-            if lesion.present:
-                above[frame] = above[frame] | mask if frame in above else mask
-    return hidden
 
 
 def taking(

@@ -39,7 +39,7 @@ class Panel:
         self.correct = CorrectSection(parts["correct"], self.session)
         self.revising = Revising(self.session)
         self.finish = FinishSection(parts["finish"], self.session, self.revising)
-        self.autosaving = Autosaving(self.session, self.finish)
+        self.autosaving = Autosaving(self.session, self.finish, self.ui)
         self.worklist = WorklistSection(parts["worklist"], self.session, self.finish)
         self.learn = LearnSection(parts["learn"], self.session, self.finish)
         self.session.said.connect(self._say)
@@ -79,6 +79,7 @@ class Panel:
     def exit(self) -> None:
         """Another module is shown."""
         self._entered = False
+        self.autosaving.keep_now()
         self.shortcuts.exit()
         self.correct.exit()
 
@@ -100,6 +101,7 @@ class Panel:
         self._unbind()
         self.correct.close()
         self.session.close()
+        self.autosaving.close()
 
     def _load(self, name: str, resource_path: Callable[[str], str]) -> Any:
         widget = slicer.util.loadUI(resource_path(f"UI/{name.title()}Section.ui"))

@@ -35,6 +35,8 @@ class Session(slicer.util.VTKObservationMixin):
         self.stepper = Stepper()
         self.case_changed = Signal()
         """Another case, or none, is before the reader."""
+        self.leaving = Signal()
+        """(case, at_once) before a case is let go; `at_once`: its images or the whole panel go with it."""
         self.frame_changed = Signal()
         """Another frame of it is shown."""
         self.findings_changed = Signal()
@@ -63,7 +65,7 @@ class Session(slicer.util.VTKObservationMixin):
     def stop(self) -> None:
         """Let go of the scene, before it closes. What the child process was asked for is taken back, and waited for."""
         self.stepper.stop()
-        self._leave_case()
+        self._leave_case(at_once=True)
         self.parameters = None
         self.case_changed.emit()
 
@@ -180,7 +182,9 @@ class Session(slicer.util.VTKObservationMixin):
             self.addObserver(shown, vtk.vtkCommand.ModifiedEvent, self._on_shown)
         case.on_change.append(self._on_case_changed)
 
-    def _leave_case(self) -> None:
+    def _leave_case(self, at_once: bool = False) -> None:
+        if self.case is not None:
+            self.leaving.emit(self.case, at_once)
         self.removeObservers()
         case, self.case = self.case, None
         if case is not None and self._on_case_changed in case.on_change:
@@ -203,7 +207,7 @@ class Session(slicer.util.VTKObservationMixin):
         if change.what != "closed":
             self.findings_changed.emit()
             return
-        self._leave_case()
+        self._leave_case(at_once=True)
         if self.parameters is not None:
             self.say(_("The image was removed from the scene; choose another one."), "error")
         self.case_changed.emit()

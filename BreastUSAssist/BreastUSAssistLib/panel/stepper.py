@@ -41,6 +41,11 @@ class Stepper:
         self._steps, self._finished, self._failed = steps, finished, failed
         self._timer.start()
 
+    def finish(self) -> None:
+        """Do the steps that are left now: what they read is about to go."""
+        while self.busy:
+            self._turn()
+
     def stop(self) -> None:
         """Drop the steps that are left; the generator is closed, so that its `finally` runs."""
         self._timer.stop()
