@@ -73,6 +73,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/blobs.py
   BreastUSAssistLib/labels/case_states.py
   BreastUSAssistLib/labels/case_table.py
+  BreastUSAssistLib/labels/counted_labels.py
   BreastUSAssistLib/labels/disagreement.py
   BreastUSAssistLib/labels/double_reading.py
   BreastUSAssistLib/labels/draft_scores.py
@@ -193,6 +194,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/mrml/__init__.py
   BreastUSAssistLib/mrml/case.py
   BreastUSAssistLib/mrml/case_closing.py
+  BreastUSAssistLib/mrml/case_keeping.py
   BreastUSAssistLib/mrml/case_list.py
   BreastUSAssistLib/mrml/case_outlines.py
   BreastUSAssistLib/mrml/case_reading.py
@@ -222,6 +224,10 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/panel/__init__.py
   BreastUSAssistLib/panel/analysis_run.py
   BreastUSAssistLib/panel/analyze_section.py
+  BreastUSAssistLib/panel/autosave_bar.py
+  BreastUSAssistLib/panel/autosave_recovery.py
+  BreastUSAssistLib/panel/autosave_sending.py
+  BreastUSAssistLib/panel/autosave_words.py
   BreastUSAssistLib/panel/autosaving.py
   BreastUSAssistLib/panel/breast_lesion_effect.py
   BreastUSAssistLib/panel/calibration_row.py
@@ -407,7 +413,9 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Schema/case-1.0.schema.json
   Resources/Schema/clinical-1.0.schema.json
   Resources/Schema/label-1.0.schema.json
+  Resources/Schema/label-1.1.schema.json
   Resources/Schema/label-export-1.0.schema.json
+  Resources/Schema/label-export-1.1.schema.json
   Resources/Schema/label-store-1.0.schema.json
   Resources/Schema/metrics-1.0.schema.json
   Resources/Schema/metrics-1.1.schema.json

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from ..errors import InputError, UsageError
 from .worker_clip import WorkerClip, write_frames
 from .worker_label_masks import hidden_planes, written_masks
+from .worker_labels import BESIDE
 from .worker_protocol import exchange_error, new_path
 from .worker_stores import has_store, store_folder
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from ..labels.masks import MaskStack
     from ..labels.record import ImageIdentity, LabelRecord
     from ..labels.store import LabelStore
+    from .work_beside import WorkBeside
     from .worker_requests import Attend, Progress, Worksite
 
 
@@ -40,10 +44,12 @@ def open_label(
         `spacing` {row_mm, column_mm, source} or None; `times_ms` list or None; `slice_mm` or None; `runs` list of
         `analysis`, path of its JSON, and `labels`, path of uint8 (frames, rows, columns); `reading` JSON text or None;
         `labels` path of the outlines as the reader left them or as they were imported, or None, with `hidden` outlines
-        that they do not show whole, see worker_label_masks; `parent` version that
-        what he makes of it comes from; `blind`; `state`; `versions` that he may see, the first first, each with
-        `version`, `kind`, `reader`, `created`, `decision` and `reason`; `dispute` None, or where he may settle one
-        `opinions` of `version`, `reader`, `decision`, `labels` and `reading`, and `differences` sentences.
+        that they do not show whole, see worker_label_masks; `parent`
+        version that what he makes of it comes from; `blind`; `state`; `versions` that he may see, the first first, each
+        with `version`, `kind`, `reader`, `created`, `decision` and `reason` (version 0 is his work kept beside a case
+        that is decided, and is what is opened then); `dispute` None, or where he may settle one `opinions` of
+        `version`, `reader`, `decision`, `labels` and `reading`, and `differences` sentences; `notes` sentences on what
+        is damaged.
 
     Raises:
         InputError: there is no such case, its image is not stored, or something of it is damaged.
@@ -97,6 +103,18 @@ class _Opened:
     view: "CaseView"
     state: str
     dispute: "Dispute | None"
+    work: "WorkBeside | None"
+    """What this reader left of a case that is decided; it takes the place of what the view's record has."""
+    notes: tuple[str, ...]
+
+    @cached_property
+    def runs(self) -> "list[tuple[dict[str, Any], MaskStack | None]]":
+        """The AI's analyses, as JSON values of this version of their format, and masks."""
+        from .analysis_file import upgraded
+
+        if self.work is not None:
+            return [(run.model_dump(mode="json"), masks) for run, masks in self.work.runs()]
+        return list(zip(map(upgraded, self.view.analyses()), self.view.drafts(), strict=True))
 
 
 def _opened(store: "LabelStore", case: str, reader: str, *, unblind: bool) -> _Opened:
@@ -104,18 +122,21 @@ def _opened(store: "LabelStore", case: str, reader: str, *, unblind: bool) -> _O
     from ..labels.blind_view import open_for
     from ..labels.case_table import case_facts
     from ..labels.double_reading import double_reading_of
+    from .work_beside import work_of
 
     view = open_for(store, case, reader, unblind=unblind)
     double = double_reading_of(store)
-    state = case_facts(store, case, double).state(double, reader)
-    dispute = None
+    facts = case_facts(store, case, double)
+    state, notes, work, dispute = facts.state(double, reader), [], None, None
+    try:
+        work = work_of(store, case, reader)
+    except InputError as error:
+        notes.append(str(error))
     if state == "disputed":
-        try:
+        # Where he is one of the readers who disagree, another settles it.
+        with suppress(UsageError):
             dispute = open_dispute(store, case, reader)
-        except UsageError:
-            # He is one of the readers who disagree: another settles it.
-            dispute = None
-    return _Opened(store, view, state, dispute)
+    return _Opened(store, view, state, dispute, work, (*notes, *facts.damaged))
 
 
 def _looked_for(arguments: Mapping[str, Any], store: "LabelStore", progress: "Progress", attend: "Attend") -> str:
@@ -180,7 +201,7 @@ def _image_told(opened: _Opened) -> dict[str, Any]:
     record = opened.view.record
     times: dict[int, float | None] = {}
     slice_mm = None
-    for analysis in opened.view.analyses():
+    for analysis, _ in opened.runs:
         times |= {frame["frame_number"]: frame.get("time_ms") for frame in analysis["frames"]}
         slice_mm = analysis["source"].get("slice_mm", slice_mm)
     known = [times.get(number) for number in range(1, record.image.frame_count + 1)]
@@ -192,30 +213,32 @@ def _image_told(opened: _Opened) -> dict[str, Any]:
 
 
 def _case_told(opened: _Opened, exchange: Path) -> dict[str, Any]:
-    from .analysis_file import upgraded
-
-    view, record = opened.view, opened.view.record
+    view, record, work = opened.view, opened.view.record, opened.work
     runs = [
         {
-            "analysis": str(_write_json(exchange, upgraded(analysis))),
+            "analysis": str(_write_json(exchange, analysis)),
             "labels": written_masks(exchange, "draft", masks or _nothing(record)),
         }
-        for analysis, masks in zip(view.analyses(), view.drafts(), strict=True)
+        for analysis, masks in opened.runs
     ]
-    result = view.result()
-    hidden = [] if result is None else hidden_planes(result)
+    result = view.result() if work is None else work.result()
+    versions = [_version_told(one) for one in view.versions]
+    if work is not None:
+        said = {"kind": "autosaved", "reader": work.reader, "created": work.created, "decision": "open", "reason": ""}
+        versions.append({"version": BESIDE, **said})
     return {
         "case": record.case,
         "kind": record.image.kind,
         "runs": runs,
-        "reading": _reading_text(record),
+        "reading": _reading_text(record) if work is None else work.content.reading.model_dump_json(),
         "labels": None if result is None else written_masks(exchange, "result", result),
-        "hidden": hidden,
-        "parent": view.parent,
+        "hidden": [] if result is None else hidden_planes(result),
+        "parent": view.parent if work is None else work.parent,
         "blind": view.blind,
         "state": opened.state,
-        "versions": [_version_told(one) for one in view.versions],
+        "versions": versions,
         "dispute": _dispute_told(opened, exchange),
+        "notes": list(opened.notes),
     }
 
 

@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 
     Runs = Sequence[tuple[Analysis, MaskStack | None]]
 
+BESIDE = 0
+"""Stands for the version of work that is kept beside a case."""
+
 
 def keep_label(
     arguments: Mapping[str, Any], site: "Worksite", progress: "Progress", attend: "Attend"
 ) -> dict[str, Any]:
     """Store a reading as a new version of its case.
+
+    Work in progress on a case that another decided, or that several readers did, is kept beside it (see work_beside).
 
     Args:
         arguments: `store` folder, made where there is none, and `encrypted` whether a new one is; `reading` Reading as
@@ -35,25 +40,27 @@ def keep_label(
             which `reader` stands in where the reading has none yet; the image, as `clip` WorkerClip as JSON, of all
             frames, or as `case`, its pseudonym, where the store has it already (see "find_label") and only `spacing`
             {row_mm, column_mm, source} or None is told of it; `runs` list of `analysis` (JSON text) and masks, or
-            `runs_of`, a version that has the same; the masks as the reader left them. Masks are `labels`, path of a
-            .npy file, uint8 (frames, rows, columns), or `packed`, see worker_label_masks. `parent` version that the
-            reader started from, or None for the latest; `settles` True where the decision settles a dispute.
+            `runs_of`, a version that has the same (0: the reader's work that is kept beside); the masks as the reader
+            left them. Masks are `labels`, path of a .npy file, uint8 (frames, rows, columns), or `packed`, see
+            worker_label_masks. `parent` version that the reader started from, or None for the latest; `settles` True
+            where the decision settles a dispute.
         site: of this process.
         progress: told after each frame of a clip.
         attend: not called: what is handed over to be kept is kept, whatever is asked meanwhile.
 
     Returns:
         `name` of the record, `case` (a pseudonym), `version`, `kind`; `new` False where it says the same as the latest
-        version, which is named then. Or `name` None and `needs_frames` True where the store lacks `case` or any of its
-        frames: send it again with `clip`.
+        version, which is named then. `beside` True where it was kept beside the case, which `name` is then, and
+        `version` None. Or `name` None and `needs_frames` True where the store lacks `case` or any of its frames: send
+        it again with `clip`.
 
     Raises:
         InputError: masks that do not fit, no decision, or a damaged store.
-        UsageError: the key of the store is missing, there is no such parent, no dispute that this reader may settle, or
-            work in progress would hide another's decision.
+        UsageError: the key of the store is missing, there is no such parent, or no dispute that this reader may settle.
         OutputError: not stored; nothing half-stored is left.
     """
     from ..labels.adjudication import adjudicate
+    from .work_beside import forget_work, keep_work
 
     reading = _reading(arguments)
     folder, encrypted = store_folder(arguments.get("store")), bool(arguments.get("encrypted", True))
@@ -62,11 +69,13 @@ def keep_label(
         if image is None:
             return {"name": None, "needs_frames": True}
         label = _label(arguments, reading, image, store)
-        if label.kind == "autosaved":
-            _check_hides_no_decision(store, label)
-        before = _latest(store, label.image)
+        case = store.case_of(label.image)
+        if label.kind == "autosaved" and _hides_a_decision(store, label):
+            return {"name": case, "case": case, "version": None, "beside": True, "new": keep_work(store, label)}
+        before = store.history(case)
         record = adjudicate(store, label) if arguments.get("settles") else store.put(label)
-    new = record.version != before
+        forget_work(store, case, reading.reader)
+    new = not before or record.version != before[-1].version
     return {"name": record.name, "case": record.case, "version": record.version, "kind": record.kind, "new": new}
 
 
@@ -165,7 +174,7 @@ def _label(arguments: Mapping[str, Any], reading: "Reading", image: _Image, stor
     from ..labels.new_label import NewLabel
 
     shape = (image.identity.frame_count, image.identity.rows, image.identity.columns)
-    runs = _runs(arguments, shape, store, store.case_of(image.identity))
+    runs = _runs(arguments, shape, store, store.case_of(image.identity), reading.reader)
     of_runs = next((run.source.spacing for run, _ in reversed(runs) if run.source.spacing is not None), None)
     parent = arguments.get("parent")
     return NewLabel(
@@ -181,12 +190,19 @@ def _label(arguments: Mapping[str, Any], reading: "Reading", image: _Image, stor
     )
 
 
-def _runs(arguments: Mapping[str, Any], shape: tuple[int, int, int], store: "LabelStore", case: str) -> "Runs":
+def _runs(
+    arguments: Mapping[str, Any], shape: tuple[int, int, int], store: "LabelStore", case: str, reader: str
+) -> "Runs":
     """The drafts, as they are handed or as a version has them."""
     from ..birads.analysis import Analysis
     from .analysis_file import upgraded
 
     version = arguments.get("runs_of")
+    if version == BESIDE:
+        from .work_beside import work_of
+
+        work = work_of(store, case, reader)
+        return [] if work is None else list(work.runs())
     if version is not None:
         record = store.get(case, int(version))
         drafts = zip(store.analyses(record), store.drafts(record), strict=True)
@@ -205,26 +221,18 @@ def _looked_at(runs: "Runs", reading: "Reading") -> list[int]:
     return sorted(analysed | {number for lesion in reading.lesions for number in lesion.edited_frames})
 
 
-def _latest(store: "LabelStore", image: "ImageIdentity") -> int | None:
-    """The last version of an image's case, readable or not."""
-    history = store.history(store.case_of(image))
-    return history[-1].version if history else None
-
-
-def _check_hides_no_decision(store: "LabelStore", label: "NewLabel") -> None:
-    """Raises UsageError: the case is decided, and not by this reader alone."""
+def _hides_a_decision(store: "LabelStore", label: "NewLabel") -> bool:
+    """Whether a version of work in progress would stand above a decision that is not this reader's alone."""
     from ..labels.case_table import case_facts
     from ..labels.double_reading import double_reading_of, reader_key
 
     case = store.case_of(label.image)
+    if not any(one.kind in ("accepted", "rejected") for one in store.history(case)):
+        return False
     double = double_reading_of(store)
     facts = case_facts(store, case, double)
     if facts.state(double) not in ("accepted", "rejected", "disputed"):
-        return
+        return False
     last = next(step for step in reversed(facts.steps) if step.decided)
     own = label.reading is not None and reader_key(last.reader) == reader_key(label.reading.reader)
-    if own and (double is None or double.of_case(case) is None):
-        return
-    raise UsageError(
-        f"{case} is decided already, so that work in progress on it stays in the scene until you accept or reject it."
-    )
+    return not own or (double is not None and double.of_case(case) is not None)
