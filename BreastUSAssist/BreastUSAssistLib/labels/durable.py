@@ -2,18 +2,32 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-def sync_files(files: Sequence[Path]) -> None:
-    """Wait until the content of these files is on the disk; their names are only after `sync_folders`.
+def write_durably(files: Mapping[Path, Callable[[], bytes]]) -> None:
+    """Write these files and wait until their content is on the disk; their names are only after `sync_folders`.
+
+    Each content is made when its file is written, several at once: while one waits for the disk, another is compressed.
 
     Raises:
-        OSError: as from the system.
+        OSError: as from the system; files may then be there in part.
     """
-    _sync_all(files, os.O_RDWR)
+
+    def one(item: tuple[Path, Callable[[], bytes]]) -> None:
+        path, make = item
+        content = make()
+        with open(path, "wb") as file:
+            file.write(content)
+            file.flush()
+            _sync(file.fileno())
+
+    _each(one, list(files.items()))
 
 
 def sync_folders(folders: Sequence[Path]) -> None:
@@ -23,24 +37,25 @@ def sync_folders(folders: Sequence[Path]) -> None:
         OSError: as from the system.
     """
     if sys.platform != "win32":
-        _sync_all(folders, os.O_RDONLY)
+        _each(_sync_folder, folders)
 
 
-def _sync_all(paths: Sequence[Path], mode: int) -> None:
-    def one(path: Path) -> None:
-        handle = os.open(path, mode)
-        try:
-            _sync(handle)
-        finally:
-            os.close(handle)
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _sync(handle)
+    finally:
+        os.close(handle)
 
-    if len(paths) < 2:
-        for path in paths:
-            one(path)
+
+def _each(work: Callable[[T], None], items: Sequence[T]) -> None:
+    if len(items) < 2:
+        for item in items:
+            work(item)
         return
     # At once: a file system with a journal then writes it once for all, not once for each.
-    with ThreadPoolExecutor(min(len(paths), 8)) as pool:
-        list(pool.map(one, paths))
+    with ThreadPoolExecutor(min(len(items), 8)) as pool:
+        list(pool.map(work, items))
 
 
 def _sync(handle: int) -> None:

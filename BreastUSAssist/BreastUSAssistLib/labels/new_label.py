@@ -12,7 +12,7 @@ from .blobs import BlobFolder, Content
 from .image_identity import canonical_pixels
 from .masks import MaskStack
 from .pixel_content import frame_to_bytes
-from .record import ImageIdentity, LabelRecord, ModelReference, Pathology, RecordKind, Run
+from .record import Digest, ImageIdentity, LabelRecord, ModelReference, Pathology, RecordKind, Run
 from .record_text import finite_json
 
 if TYPE_CHECKING:
@@ -75,17 +75,24 @@ def store_blobs(label: NewLabel, case: str, blobs: BlobFolder, kept_frames: Mapp
         InputError: a frame that cannot be stored.
         OutputError: the blobs could not be written.
     """
-    analyses = [Content(analysis_content(analysis, case)) for analysis, _ in label.runs]
-    drafts = [None if masks is None else Content(masks.to_bytes()) for _, masks in label.runs]
-    result = None if label.result is None else Content(label.result.to_bytes())
-    pixels = {number: _frame_content(frame) for number, frame in label.frames.items()}
-    listed = _frame_list({**kept_frames, **{number: blobs.address(one) for number, one in pixels.items()}})
-    optional = (one for one in (*drafts, result, listed) if one is not None)
-    blobs.put([*analyses, *pixels.values(), *optional])
+    contents: dict[str, Content] = {}
 
-    def address(content: Content | None) -> str | None:
-        return None if content is None else blobs.address(content)
+    def address(content: Content) -> str:
+        found = blobs.address(content)
+        contents[found] = content
+        return found
 
+    def masks_address(masks: MaskStack | None) -> Digest | None:
+        return None if masks is None else address(Content(masks.to_bytes()))
+
+    runs = tuple(
+        Run(analysis=address(Content(analysis_content(analysis, case))), masks=masks_address(masks))
+        for analysis, masks in label.runs
+    )
+    result = masks_address(label.result)
+    frames = {**kept_frames, **{number: address(_frame_content(frame)) for number, frame in label.frames.items()}}
+    listed = address(_frame_list(frames)) if frames else None
+    blobs.put(contents)
     reading = None if label.reading is None else label.reading.model_copy(update={"case": case})
     return LabelRecord(
         case=case,
@@ -96,11 +103,9 @@ def store_blobs(label: NewLabel, case: str, blobs: BlobFolder, kept_frames: Mapp
         image=label.image,
         pathology=label.pathology,
         spacing=label.spacing or next((run.source.spacing for run, _ in reversed(label.runs)), None),
-        runs=tuple(
-            Run(analysis=blobs.address(one), masks=address(draft)) for one, draft in zip(analyses, drafts, strict=True)
-        ),
-        result=address(result),
-        frames=address(listed),
+        runs=runs,
+        result=result,
+        frames=listed,
         reading=reading,
         decision=reading.decision if reading else "open",
         reason=reading.reason if reading else "",
@@ -118,9 +123,7 @@ def analysis_content(analysis: Analysis, case: str) -> bytes:
     return finite_json(analysis.model_copy(update={"case": case, "source": source}).model_dump(), "The analysis")
 
 
-def _frame_list(addresses: Mapping[int, str]) -> Content | None:
-    if not addresses:
-        return None
+def _frame_list(addresses: Mapping[int, str]) -> Content:
     listed = {str(number): addresses[number] for number in sorted(addresses)}
     return Content(json.dumps(listed, separators=(",", ":")).encode())
 
