@@ -290,6 +290,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/report_text.py
   BreastUSAssistLib/service/report_timeline.py
   BreastUSAssistLib/service/tracking.py
+  BreastUSAssistLib/service/work_beside.py
   BreastUSAssistLib/service/worker.py
   BreastUSAssistLib/service/worker_analyze.py
   BreastUSAssistLib/service/worker_client.py
@@ -417,6 +418,7 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Schema/label-export-1.0.schema.json
   Resources/Schema/label-export-1.1.schema.json
   Resources/Schema/label-store-1.0.schema.json
+  Resources/Schema/label-work-1.0.schema.json
   Resources/Schema/metrics-1.0.schema.json
   Resources/Schema/metrics-1.1.schema.json
   Resources/Schema/promoted-1.0.schema.json

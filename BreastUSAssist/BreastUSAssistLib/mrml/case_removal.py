@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import slicer
+
 from .case_record import SEGMENTATION, SEGMENTATION_SEQUENCE, TABLE, record_nodes
 from .case_record import SOURCE as RECORD_SOURCE
 from .source import UltrasoundSource
@@ -22,6 +24,11 @@ def remove_case(scene: Any, source: UltrasoundSource) -> None:
 
 
 def _remove_with_parts(scene: Any, node: Any) -> None:
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = hierarchy.GetItemByDataNode(node) if hierarchy is not None else 0
+    if item:
+        # The application does it too; without it nothing would, and an item would point to a node that is gone.
+        hierarchy.RemoveItem(item, False, False)
     parts = []
     if node.IsA("vtkMRMLDisplayableNode"):
         parts += [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]

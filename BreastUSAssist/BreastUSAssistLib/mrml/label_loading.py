@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ..birads.analysis import Analysis
     from ..birads.reading import Reading
 
+IMAGES = "BreastUSAssist.LabelImages"
+"""Attribute of a sequence or volume that was put into the scene from a label folder, not from a file."""
+
 
 @dataclass(frozen=True, eq=False)
 class LabelContent:
@@ -63,6 +66,11 @@ def find_label_case(scene: Any, case: str) -> UltrasoundSource | None:
     return None
 
 
+def is_of_labels(source: UltrasoundSource) -> bool:
+    """Whether the image itself came from a label folder, so that it can be opened from there again."""
+    return (source.sequence or source.volume).GetAttribute(IMAGES) == "1"
+
+
 def load_label(scene: Any, opened: Mapping[str, Any]) -> Any:
     """Put a case into the scene in one go, see `loading_label`; its volume node."""
     steps = loading_label(scene, opened)
@@ -96,7 +104,7 @@ def loading_label(scene: Any, opened: Mapping[str, Any]) -> Generator[tuple[int,
     if there is not None:
         return there.volume
     content = label_content(opened)
-    clip = _clip(opened, content)
+    clip = _clip(opened)
     images = loading(scene, clip)
     while True:
         try:
@@ -107,6 +115,7 @@ def loading_label(scene: Any, opened: Mapping[str, Any]) -> Generator[tuple[int,
         yield done, 2 * count
     whole = False
     try:
+        (source.sequence or source.volume).SetAttribute(IMAGES, "1")
         set_label_origin(source, origin_of(opened))
         for done, total in _restoring(scene, source, content):
             yield source.frame_count + round(done / max(total, 1) * source.frame_count), 2 * source.frame_count
@@ -137,12 +146,11 @@ def _restoring(scene: Any, source: UltrasoundSource, content: LabelContent) -> G
         case.close()
 
 
-def _clip(opened: Mapping[str, Any], content: LabelContent) -> Clip:
+def _clip(opened: Mapping[str, Any]) -> Clip:
     pixels = _pixels(opened)
     known = opened.get("spacing")
     spacing = None if known is None else PixelSpacing(known["row_mm"], known["column_mm"], known["source"])
     times = opened.get("times_ms")
-    slices = [run.source.slice_mm for run, _labels in content.runs if run.source.slice_mm is not None]
 
     def frame(index: int) -> UltrasoundFrame:
         return UltrasoundFrame(np.asarray(pixels[index]), SourceReference(Path(), index + 1), pixel_spacing=spacing)
@@ -154,7 +162,7 @@ def _clip(opened: Mapping[str, Any], content: LabelContent) -> Clip:
         decode=frame,
         times_ms=None if times is None else tuple(map(float, times)),
         format="label",
-        slice_mm=slices[-1] if slices and spacing is not None else None,
+        slice_mm=opened.get("slice_mm") if spacing is not None else None,
     )
 
 

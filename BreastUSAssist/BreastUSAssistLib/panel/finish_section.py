@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .export_run import ExportRun
+from .kept_work import KeptWork
 from .label_keeping import LabelKeeping
 from .label_settings import ENCRYPT, FOLDER, READER, label_settings
 from .revising import Revising
@@ -29,7 +30,10 @@ class FinishSection:
         self._later: list[tuple[Any, Callable[[], None]]] = []
         self.settings_changed = Signal()
         """Reader or folders are others; see label_settings."""
-        self.keeping, self.exporting = LabelKeeping(session), ExportRun(session)
+        self.next_of_worklist: Callable[[], bool] = lambda: False
+        """Goes on in the worklist where a case of it is open; whether it did. Set by WorklistSection."""
+        self.kept = KeptWork(session)
+        self.keeping, self.exporting = LabelKeeping(session, self.kept), ExportRun(session)
         self.keeping.changed.connect(self._show)
         self.exporting.changed.connect(self._show)
         for path_edit in (ui.labelsPathLineEdit, ui.exportPathLineEdit):
@@ -64,7 +68,9 @@ class FinishSection:
         self._decide("rejected")
 
     def next(self, checked: bool = False) -> None:
-        """Open the next image of the scene that is not decided."""
+        """Open the next case of the worklist, or the next image of the scene that is not decided."""
+        if self.next_of_worklist():
+            return
         from ..mrml.case_list import next_undecided
 
         current = self._session.case.source if self._session.case is not None else None
@@ -77,6 +83,11 @@ class FinishSection:
     def export(self, checked: bool = False) -> None:
         """Write the chosen files."""
         self._when_measured(lambda: self.exporting.start(Path(self._ui.exportPathLineEdit.currentPath)))
+
+    @property
+    def deciding(self) -> bool:
+        """Whether a decision is on its way into the label folder."""
+        return self.keeping.running or bool(self._later)
 
     def _decide(self, decision: "Decision") -> None:
         self._when_measured(lambda: self._keep(decision))

@@ -61,6 +61,9 @@ class Panel:
                 "Alt+X": self.finish.reject,
                 "Alt+N": self.finish.next,
                 "Alt+S": self.finish.export,
+                "Alt+W": self.worklist.next,
+                "Alt+B": self.worklist.back,
+                "Alt+T": self.worklist.dispute.take_next,
             }
         )
         self._entered = False

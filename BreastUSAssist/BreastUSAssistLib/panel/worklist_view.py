@@ -1,0 +1,102 @@
+"""What the section Worklist shows, in words: answers of requests "worklist" and "open_label"."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slicer.i18n import tr as _
+
+STRATEGIES = ("in-order", "most-uncertain", "most-disagreeing", "most-unlike", "balanced")
+"""In the order of the combo box's items."""
+TO_READ = ("waiting", "drafted", "in_work")
+STATES = (*TO_READ, "accepted", "rejected", "disputed")
+FILTERS: tuple[tuple[str, ...], ...] = (TO_READ, STATES, ("accepted",), ("rejected",), ("disputed",))
+"""States that each item of the combo box stands for."""
+
+
+@dataclass(frozen=True)
+class WorklistView:
+    """The worklist as one reader is told it."""
+
+    case: str | None
+    """Where the reader is; also after a restart."""
+    state: str | None
+    """Of `case`."""
+    strategy: str
+    states: tuple[str, ...]
+    """Of the cases that come."""
+    counts: Mapping[str, int]
+    """Cases by state."""
+    total: int
+    decided: int
+    listed: tuple[tuple[str, str], ...]
+    """The first cases that come, each with its state."""
+    due: int
+    """All that come."""
+    blind: frozenset[str]
+    """Those of `listed` that are read blind."""
+    can_go_back: bool
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> "WorklistView":
+        """From the answer of request "worklist"."""
+        listed = tuple((str(case), str(state)) for case, state in answer["listed"])
+        return cls(
+            answer["case"],
+            answer["state"],
+            str(answer["strategy"]),
+            tuple(answer["states"]),
+            dict(answer["counts"]),
+            int(answer["total"]),
+            int(answer["decided"]),
+            listed,
+            int(answer.get("due", len(listed))),
+            frozenset(answer.get("blind_listed") or ()),
+            bool(answer.get("can_go_back", True)),
+        )
+
+    @property
+    def waits(self) -> bool:
+        """Whether the case where the reader was still waits for him."""
+        return self.case is not None and self.state in self.states
+
+    @property
+    def counts_words(self) -> str:
+        """Cases by state, those that there are."""
+        found = [
+            _("{count} {state}").format(count=self.counts[state], state=state_words(state))
+            for state in STATES
+            if self.counts.get(state)
+        ]
+        return " · ".join(found)
+
+    @property
+    def progress_words(self) -> str:
+        """For the progress bar."""
+        return _("{decided} of {total} decided").format(decided=self.decided, total=self.total)
+
+
+def state_words(state: str) -> str:
+    """A state as a reader calls it."""
+    words = {
+        "waiting": _("waiting"),
+        "drafted": _("drafted"),
+        "in_work": _("in work"),
+        "accepted": _("accepted"),
+        "rejected": _("rejected"),
+        "disputed": _("in dispute"),
+    }
+    return words.get(state, state)
+
+
+def opened_words(opened: Mapping[str, Any]) -> str:
+    """One sentence or two about a case that is open: state, and what the reader is not shown."""
+    state = str(opened.get("state") or "")
+    words = _("{case} is open ({state}).").format(case=opened["case"], state=state_words(state))
+    if opened.get("dispute"):
+        return words + " " + _("Its readers disagree; you settle it by accepting or rejecting.")
+    if opened.get("blind"):
+        return words + " " + _("Read blind: what other readers made of it is shown once you have decided.")
+    if state == "disputed":
+        return words + " " + _("Its readers disagree, and you are one of them; another reader settles it.")
+    return words
