@@ -121,7 +121,7 @@ def test_content_is_on_the_disk_before_its_name_and_its_name_before_its_record(t
 
         monkeypatch.setattr(durable, "_sync", synced)
         monkeypatch.setattr(Path, "replace", named)
-        store.put(label(0, frames={1: picture(0)}))
+        store.put(label(0, edit=9, frames={1: picture(0)}))
         monkeypatch.undo()
         blobs = [path.stat().st_ino for path in (store.folder / "blobs").glob("*/*")]
     assert len(blobs) == 5 and all(records == 0 for what, _, records in told if what == "synced")
