@@ -34,7 +34,10 @@ def handed_masks(handed: Mapping[str, Any], shape: tuple[int, int, int], spoken:
     from ..labels.masks import MaskStack
 
     if handed.get("packed") is None:
-        shown = MaskStack.of_labels(read_array(handed.get("labels")), spoken=spoken)
+        labels = read_array(handed.get("labels"))
+        if labels.shape != shape:
+            raise InputError(f"Masks of {labels.shape} do not fit an image of {shape}; choose the case again.")
+        shown = MaskStack.of_labels(labels, spoken=spoken)
     else:
         shown = _of_packed(handed, shape, spoken)
     hidden = {(int(one["frame"]), int(one["number"])): str(one["pixels"]) for one in handed.get("hidden") or ()}

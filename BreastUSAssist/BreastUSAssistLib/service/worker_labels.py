@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..birads.reading import Reading
     from ..labels.masks import MaskStack
     from ..labels.new_label import NewLabel
-    from ..labels.record import ImageIdentity
+    from ..labels.record import ImageIdentity, LabelRecord
     from ..labels.store import LabelStore
     from .worker_requests import Attend, Progress, Worksite
 
@@ -154,8 +154,8 @@ def _stored_image(arguments: Mapping[str, Any], store: "LabelStore") -> _Image |
 
     from ..birads.analysis import Spacing
 
-    record = store.latest(str(arguments["case"]))
-    if record is None or not _has_frames(store, record.image):
+    record = _readable(store, str(arguments["case"]))
+    if record is None or len(store.frame_numbers(record)) != record.image.frame_count:
         return None
     try:
         told = None if arguments.get("spacing") is None else Spacing.model_validate(arguments["spacing"])
@@ -166,8 +166,19 @@ def _stored_image(arguments: Mapping[str, Any], store: "LabelStore") -> _Image |
 
 
 def _has_frames(store: "LabelStore", image: "ImageIdentity") -> bool:
-    record = store.latest(store.case_of(image))
+    record = _readable(store, store.case_of(image))
     return record is not None and len(store.frame_numbers(record)) == image.frame_count
+
+
+def _readable(store: "LabelStore", case: str) -> "LabelRecord | None":
+    """The latest version; None also where it is damaged: the next one is stored all the same."""
+    try:
+        record = store.latest(case)
+        if record is not None:
+            store.frame_numbers(record)
+    except InputError:
+        return None
+    return record
 
 
 def _label(arguments: Mapping[str, Any], reading: "Reading", image: _Image, store: "LabelStore") -> "NewLabel":

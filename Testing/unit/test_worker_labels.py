@@ -1,0 +1,433 @@
+"""Requests about the label store: what a reader left is kept, and comes back to whom it may come back."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from BreastUSAssistLib.birads.analysis import Analysis, Spacing
+from BreastUSAssistLib.birads.reading import LesionReading, Reading
+from BreastUSAssistLib.errors import BreastUSAssistError, InputError, UsageError
+from BreastUSAssistLib.labels.case_states import STATES
+from BreastUSAssistLib.labels.double_reading import choose_double_reading
+from BreastUSAssistLib.labels.image_identity import identity_of
+from BreastUSAssistLib.labels.masks import MaskStack
+from BreastUSAssistLib.labels.store import LabelStore
+from BreastUSAssistLib.service.label_packing import pack_labels, unpack_labels
+from BreastUSAssistLib.service.work_beside import work_of
+from BreastUSAssistLib.service.worker_clip import WorkerClip, write_frames_now
+from BreastUSAssistLib.service.worker_protocol import REQUESTS, write_array
+from BreastUSAssistLib.service.worker_requests import Worksite, perform
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from label_samples import KEY, drafted, outlines, picture
+
+SHAPE = (3, 48, 65)
+FILES = ("runs", "frames", "labels")
+
+
+class Process:
+    """The analysis process without its pipes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = folder / "store"
+        self.site = Worksite(folder / "exchange")
+        self.site.exchange.mkdir()
+        self.told: list[tuple[int, int, str]] = []
+
+    def ask(self, do: str, **arguments: object) -> dict:
+        handed = {"store": str(self.store), "encrypted": False, **arguments}
+        return perform(do, handed, self.site, lambda *said: self.told.append(said), lambda: None)
+
+    def clip(self, seed: int = 0, **more: object) -> dict:
+        path = write_frames_now(self.site.exchange, frames(seed))
+        return WorkerClip(**{"name": "Doe^Jane", "kind": "cine", "frames": path, **more}).to_json()
+
+    def array(self, labels: np.ndarray) -> str:
+        return str(write_array(self.site.exchange, "labels", labels))
+
+    def keep(self, reader: str = "AB", seed: int = 0, edit: int | None = None, **more: object) -> dict:
+        """Keep a case as drafted from `seed`, its outlines as of `edit`; decided unless said otherwise."""
+        kind = more.get("kind")
+        said = reading(reader, "open" if kind == "autosaved" else "accepted")
+        drafts = [{"analysis": draft().model_dump_json(), "labels": self.array(masks(seed))}]
+        given = {
+            "reading": said.model_dump_json(),
+            "runs": drafts,
+            "labels": self.array(masks(seed if edit is None else edit)),
+            **more,
+        }
+        if "case" not in more:
+            given.setdefault("clip", self.clip(seed))
+        return self.ask("keep_label", **given)
+
+    def autosave(self, reader: str = "AB", **more: object) -> dict:
+        return self.keep(reader, kind="autosaved", **more)
+
+    def open(self, case: str, reader: str = "AB", **more: object) -> dict:
+        return self.ask("open_label", case=case, reader=reader, **more)
+
+    def find(self, reader: str = "AB", **more: object) -> dict:
+        return self.ask("find_label", reader=reader, **more)
+
+    def state(self, case: str, reader: str = "") -> str:
+        listed = dict(self.ask("worklist", reader=reader, states=list(STATES))["listed"])
+        return listed[case]
+
+
+@pytest.fixture
+def process(tmp_path):
+    made = Process(tmp_path)
+    yield made
+    made.site.close()
+
+
+def frames(seed: int) -> np.ndarray:
+    return np.stack([picture(10 * seed + number) for number in range(SHAPE[0])])
+
+
+def masks(seed: int) -> np.ndarray:
+    """Lesions 1 and 2 in the first two of three frames."""
+    labels = outlines(seed, SHAPE[0])
+    labels[2] = 0
+    return labels
+
+
+def draft() -> Analysis:
+    analysis = drafted()
+    source = analysis.source.model_copy(update={"rows": SHAPE[1], "columns": SHAPE[2], "slice_mm": None})
+    timed = [one.model_copy(update={"time_ms": 40.0 * (one.frame_number - 1)}) for one in analysis.frames]
+    return analysis.model_copy(update={"source": source, "frames": tuple(timed)})
+
+
+def reading(reader: str, decision: str, **changes: object) -> Reading:
+    lesions = (
+        LesionReading(tracking_uid="2.25.1", number=1, run=0, descriptors={"shape": "irregular"}, edited_frames=(1,)),
+        LesionReading(tracking_uid="2.25.2", number=2, present=False, note="rib", tools=("removed",)),
+    )
+    decided = None if decision == "open" else "2026-01-02T03:04:05+00:00"
+    return Reading(case="Doe^Jane", reader=reader, lesions=lesions, decision=decision, decided=decided, **changes)
+
+
+def array_of(answer: dict, name: str) -> np.ndarray:
+    return np.load(answer[name])
+
+
+def test_there_is_nothing_before_there_is_a_store(process):
+    assert process.find(clip=process.clip()) == {"case": None}
+    for do in ("worklist", "open_label"):
+        with pytest.raises(InputError, match=r"There are no labels in .* yet"):
+            process.ask(do, reader="AB", case="case-" + "a" * 16)
+    assert not process.store.exists()
+    for do in ("worklist", "open_label", "find_label"):
+        with pytest.raises(UsageError, match="No folder"):
+            process.ask(do, store="", reader="AB")
+
+
+def test_what_a_reader_left_comes_back_as_it_was(process):
+    kept = process.autosave(edit=7)
+    assert (kept["version"], kept["kind"], kept["new"]) == (1, "autosaved", True)
+    assert process.state(kept["case"]) == "in_work"
+    opened = process.open(kept["case"])
+    assert np.array_equal(array_of(opened, "frames"), frames(0))
+    assert np.array_equal(array_of(opened, "labels"), masks(7))
+    assert np.array_equal(np.load(opened["runs"][0]["labels"]), masks(0))
+    run = Analysis.model_validate_json(Path(opened["runs"][0]["analysis"]).read_text())
+    assert run.lesions == draft().lesions and run.case == kept["case"]
+    back = Reading.model_validate_json(opened["reading"])
+    assert back == reading("AB", "open").model_copy(update={"case": kept["case"]})
+    assert opened["spacing"] == draft().source.spacing.model_dump()
+    assert (opened["kind"], opened["times_ms"], opened["slice_mm"]) == ("cine", [0.0, 40.0, 80.0], None)
+    assert (opened["parent"], opened["blind"], opened["dispute"], opened["notes"]) == (1, False, None, [])
+    (version,) = opened["versions"]
+    assert (version["version"], version["kind"], version["reader"]) == (1, "autosaved", "AB")
+
+
+def test_an_image_is_found_by_its_pixels_its_hash_and_its_name(process):
+    case = process.autosave(edit=7)["case"]
+    sha256 = identity_of(frames(0), "cine").sha256
+    answers = [process.find(**what) for what in ({"clip": process.clip()}, {"sha256": sha256}, {"case": case})]
+    for answer in answers:
+        assert (answer["case"], answer["stored"], answer["state"]) == (case, True, "in_work")
+        assert np.array_equal(array_of(answer, "labels"), masks(7))
+        assert not {"frames", "times_ms", "spacing"} & set(answer)
+    assert process.find(clip=process.clip(1)) == {"case": None}
+    assert process.find(sha256="0" * 64) == {"case": None}
+    assert process.find(case="case-" + "a" * 16) == {"case": None}
+    with pytest.raises(InputError, match="not understood"):
+        process.find(sha256="none")
+    with pytest.raises(InputError, match="All frames"):
+        process.find(clip=process.clip(frame_count=5))
+
+
+def test_the_same_work_is_stored_once_and_frames_are_not_sent_again(process):
+    first = process.autosave(edit=7)
+    again = process.autosave(edit=7)
+    assert (again["name"], again["new"]) == (first["name"], False)
+    process.told.clear()
+    later = process.autosave(edit=8, case=first["case"], runs_of=1, runs=None, parent=1)
+    assert (later["version"], later["new"], process.told) == (2, True, [])
+    with LabelStore.open(process.store) as store:
+        one, other = store.get(first["case"], 1), store.get(first["case"], 2)
+        assert (one.runs, one.frames, one.spacing, one.image) == (other.runs, other.frames, other.spacing, other.image)
+        assert other.parent == 1 and one.result != other.result
+    assert process.keep(case=first["case"], edit=8)["kind"] == "accepted"
+    elsewhere = process.autosave(case="case-" + "a" * 16)
+    assert elsewhere == {"name": None, "needs_frames": True}
+
+
+def test_a_case_whose_pixels_are_not_stored_asks_for_them(process):
+    with LabelStore.create(process.store, encrypted=False) as store:
+        from label_samples import label
+
+        case = store.put(
+            label(
+                0,
+                "imported",
+                image=identity_of(frames(0), "cine"),
+                runs=(),
+                reading=None,
+                result=MaskStack.of_labels(masks(3)),
+            )
+        ).case
+    with pytest.raises(InputError, match=r"The image of case-.* is not in the label store; open the image itself"):
+        process.open(case)
+    found = process.find(clip=process.clip())
+    assert found["stored"] is False and np.array_equal(array_of(found, "labels"), masks(3)) and found["runs"] == []
+    assert process.autosave(case=case)["needs_frames"]
+    assert process.autosave()["version"] == 2
+    assert np.array_equal(array_of(process.open(case), "frames"), frames(0))
+
+
+def test_packed_outlines_and_those_under_others_are_kept_whole(process):
+    labels = masks(7)
+    under = np.zeros(SHAPE[1:], bool)
+    under[10:30, 10:30] = True
+    labels[0][under] = 2
+    packed = [pack_labels(image) for image in labels]
+    hidden = [{"number": 1, "frame": 1, "pixels": pack_labels(under)}]
+    runs = [{"analysis": draft().model_dump_json(), "packed": [pack_labels(one) for one in masks(0)]}]
+    case = process.autosave(packed=packed, hidden=hidden, runs=runs, labels=None)["case"]
+    opened = process.open(case)
+    assert np.array_equal(np.load(opened["runs"][0]["labels"]), masks(0))
+    labels[0][labels[0] == 1] = 0
+    assert np.array_equal(array_of(opened, "labels"), labels), "what is said of lesion 1 as a whole is all of it"
+    (told,) = opened["hidden"]
+    assert (told["number"], told["frame"]) == (1, 1)
+    assert np.array_equal(unpack_labels(told["pixels"], *SHAPE[1:]) > 0, under)
+    for wrong in ({"packed": [*packed, packed[0]]}, {"packed": ["!"]}, {"packed": packed, "first_frame": 3}):
+        with pytest.raises(InputError):
+            process.autosave(labels=None, **wrong)
+
+
+@given(labels=arrays(np.uint8, (2, 5, 6), elements=st.integers(0, 3)), hidden=st.booleans())
+def test_masks_are_the_same_however_they_are_handed(tmp_path_factory, labels, hidden):
+    from BreastUSAssistLib.service.worker_label_masks import handed_masks, hidden_planes, written_masks
+
+    folder = tmp_path_factory.mktemp("exchange")
+    path = str(write_array(folder, "labels", labels))
+    given_hidden = [{"number": 3, "frame": 2, "pixels": pack_labels(labels[1] >= 2)}] if hidden else []
+    one = handed_masks({"labels": path, "hidden": given_hidden}, labels.shape, [1])
+    other = handed_masks({"packed": list(map(pack_labels, labels)), "hidden": given_hidden}, labels.shape, [1])
+    assert one == other and one.to_bytes() == other.to_bytes()
+    written = {"labels": written_masks(folder, "back", one), "hidden": hidden_planes(one)}
+    assert handed_masks(written, labels.shape, one.spoken) == one
+
+
+def test_requests_that_keep_nothing(process):
+    open_one = reading("AB", "open").model_dump_json()
+    decided = reading("AB", "accepted").model_dump_json()
+    for what, words in (
+        ({"reading": open_one}, "no label"),
+        ({"reading": decided, "kind": "autosaved"}, "no work in progress|cannot be kept"),
+        ({"reading": reading("", "open").model_dump_json(), "kind": "autosaved"}, "under its reader's name"),
+        ({"reading": "{}"}, "could not be handed on"),
+        ({"parent": 4}, "no version 4"),
+        ({"settles": True}, "not in the label store"),
+        ({"labels": process.array(masks(0)[:1])}, "do not fit"),
+        ({"clip": process.clip(frame_count=7)}, "all frames"),
+    ):
+        with pytest.raises(BreastUSAssistError, match=words):
+            process.keep(**what)
+    if process.store.exists():
+        with LabelStore.open(process.store) as store:
+            assert store.list() == ()
+    assert process.autosave(reading=reading("", "open").model_dump_json(), reader="CD")["version"] == 1
+
+
+def test_spacing_the_reader_measured_stands_above_that_of_the_draft(process):
+    case = process.keep(clip=process.clip(spacing=(0.3, 0.2, "user")))["case"]
+    assert process.open(case)["spacing"] == {"row_mm": 0.3, "column_mm": 0.2, "source": "user"}
+    process.autosave(case=case)
+    assert process.open(case)["spacing"] == draft().source.spacing.model_dump()
+    measured = Spacing(row_mm=0.5, column_mm=0.5, source="user").model_dump()
+    process.autosave(case=case, edit=9, spacing=measured)
+    assert process.open(case)["spacing"] == measured
+    alone = process.keep(seed=1, runs=[], clip=process.clip(1, spacing=(0.1, 0.1, "image_header")))["case"]
+    assert process.open(alone)["spacing"] == {"row_mm": 0.1, "column_mm": 0.1, "source": "image_header"}
+
+
+def test_work_of_another_hides_no_decision_and_is_lost_by_nobody(process):
+    case = process.keep("AB")["case"]
+    kept = process.autosave("CD", edit=7, case=case, parent=1)
+    assert kept["beside"] and kept["version"] is None and kept["new"]
+    assert not process.autosave("CD", edit=7, case=case, parent=1)["new"]
+    assert process.state(case) == "accepted"
+    with LabelStore.open(process.store) as store:
+        assert [one.kind for one in store.list()] == ["accepted"] and len(store.history(case)) == 1
+    for reader, outlined in (("AB", masks(0)), ("cd ", masks(7)), ("EF", masks(0))):
+        assert np.array_equal(array_of(process.open(case, reader), "labels"), outlined)
+    opened = process.open(case, "CD")
+    assert opened["state"] == "accepted" and opened["parent"] == 1
+    assert [one["version"] for one in opened["versions"]] == [1, 0]
+    assert np.array_equal(np.load(opened["runs"][0]["labels"]), masks(0))
+    assert Reading.model_validate_json(opened["reading"]).reader == "CD"
+    further = process.autosave("CD", edit=8, case=case, runs_of=0, runs=None)
+    assert further["beside"] and further["new"]
+    assert np.array_equal(array_of(process.find("CD", case=case), "labels"), masks(8))
+    assert process.keep("CD", edit=9, case=case)["version"] == 2
+    assert [one["version"] for one in process.open(case, "CD")["versions"]] == [1, 2]
+    assert np.array_equal(array_of(process.open(case, "CD"), "labels"), masks(9))
+
+
+def test_a_reader_who_goes_on_with_his_own_decision_takes_it_back(process):
+    case = process.keep("AB")["case"]
+    again = process.autosave("AB", edit=7, case=case)
+    assert (again["version"], process.state(case)) == (2, "in_work")
+
+
+def test_work_beside_that_is_damaged_is_told(process):
+    case = process.keep("AB")["case"]
+    process.autosave("CD", edit=7, case=case)
+    for path in (process.store / "beside").iterdir():
+        path.write_bytes(path.read_bytes()[:-3])
+    opened = process.open(case, "CD")
+    assert np.array_equal(array_of(opened, "labels"), masks(0)) and "is damaged" in opened["notes"][0]
+    assert process.autosave("CD", edit=8, case=case)["new"]
+    assert process.open(case, "CD")["notes"] == []
+
+
+def test_a_blind_case_shows_nobody_anothers_work(process):
+    case = process.autosave("AB", edit=7)["case"]
+    with LabelStore.open(process.store) as store:
+        choose_double_reading(store, 1.0)
+    with pytest.raises(UsageError, match="name the reader"):
+        process.open(case, "")
+    opened = process.open(case, "CD")
+    assert opened["blind"] and opened["reading"] is None and opened["labels"] is None and opened["versions"] == []
+    assert np.array_equal(np.load(opened["runs"][0]["labels"]), masks(0))
+    assert np.array_equal(array_of(opened, "frames"), frames(0))
+    own = process.autosave("CD", edit=8, case=case, parent=opened["parent"])
+    assert own["version"] == 2
+    assert np.array_equal(array_of(process.open(case, "AB"), "labels"), masks(7))
+    assert np.array_equal(array_of(process.find("CD", case=case), "labels"), masks(8))
+    looked = process.ask("worklist", reader="CD")
+    assert looked["blind_listed"] == [case]
+    unblinded = process.open(case, "CD", unblind=True)
+    assert not unblinded["blind"] and [one["reader"] for one in unblinded["versions"]] == ["AB", "CD"]
+
+
+def test_a_dispute_is_shown_to_whom_may_settle_it(process):
+    case = process.autosave("AB")["case"]
+    with LabelStore.open(process.store) as store:
+        choose_double_reading(store, 1.0)
+    process.keep("AB", edit=7, case=case)
+    process.keep("CD", edit=8, case=case)
+    assert process.state(case) == "disputed"
+    assert process.open(case, "AB")["dispute"] is None
+    opened = process.open(case, "EF")
+    dispute = opened["dispute"]
+    assert [(one["reader"], one["decision"]) for one in dispute["opinions"]] == [("AB", "accepted"), ("CD", "accepted")]
+    for one, edit in zip(dispute["opinions"], (7, 8), strict=True):
+        assert np.array_equal(np.load(one["labels"]), masks(edit))
+        assert Reading.model_validate_json(one["reading"]).reader == one["reader"]
+    assert dispute["differences"] and all(one.startswith("AB and CD: ") for one in dispute["differences"])
+    assert process.autosave("EF", edit=9, case=case)["beside"], "the dispute stays one"
+    assert process.state(case) == "disputed" and process.open(case, "EF")["dispute"]
+    settled = process.keep("EF", edit=9, case=case, settles=True, parent=opened["parent"])
+    assert process.state(case) == "accepted"
+    with LabelStore.open(process.store) as store:
+        assert store.get(case, settled["version"]).settles == (2, 3)
+        assert work_of(store, case, "EF") is None
+
+
+def test_a_damaged_record_is_a_sentence_and_the_next_one_is_stored(process):
+    case = process.autosave("AB")["case"]
+    process.autosave("AB", edit=7, case=case)
+    process.site.close()
+    import sqlite3
+
+    connection = sqlite3.connect(process.store / "index.sqlite")
+    connection.execute("DROP TRIGGER trail_unchanged")
+    connection.execute("UPDATE trail SET text = zeroblob(40) WHERE version = 2")
+    connection.commit()
+    connection.close()
+    with pytest.raises(InputError, match=f"{case}/2 is damaged"):
+        process.open(case)
+    assert any("is damaged" in one for one in process.ask("worklist", reader="AB")["damaged"])
+    assert process.autosave("AB", edit=8)["version"] == 3
+    opened = process.open(case)
+    assert np.array_equal(array_of(opened, "labels"), masks(8)) and "/2 is damaged" in opened["notes"][0]
+
+
+def test_a_store_whose_key_is_missing_is_a_sentence(process, monkeypatch):
+    monkeypatch.setenv("BREASTUS_KEY", KEY)
+    case = process.autosave("AB", encrypted=True)["case"]
+    process.site.close()
+    monkeypatch.setenv("BREASTUS_KEY", "f" * 64)
+    for do in ("worklist", "open_label", "find_label"):
+        with pytest.raises(UsageError, match="key does not fit"):
+            process.ask(do, reader="AB", case=case)
+    monkeypatch.setenv("BREASTUS_KEY", KEY)
+    assert process.open(case)["case"] == case
+
+
+def test_a_store_that_was_taken_away_or_replaced_is_not_written_to_any_more(process, tmp_path):
+    case = process.autosave("AB")["case"]
+    process.store.rename(tmp_path / "elsewhere")
+    assert process.find(case=case) == {"case": None}
+    assert process.autosave("AB", seed=1)["version"] == 1
+    with LabelStore.open(tmp_path / "elsewhere") as before, LabelStore.open(process.store) as now:
+        assert [one.case for one in before.list()] == [case] and before.header.id != now.header.id
+        assert not now.history(case)
+    process.site.close()
+    for folder in (tmp_path / "elsewhere", process.store):
+        with LabelStore.open(folder) as store:
+            assert not store.verify().damages
+
+
+def test_every_request_is_known(process):
+    known = set(REQUESTS)
+    assert {
+        "worklist",
+        "open_label",
+        "find_label",
+        "keep_label",
+        "learning_state",
+        "train",
+        "promote",
+        "rollback",
+    } < known
+    with pytest.raises(BreastUSAssistError, match="knows no request"):
+        process.ask("unknown")
+
+
+def test_the_schema_of_work_beside_is_current():
+    from BreastUSAssistLib.files import resource_path
+    from BreastUSAssistLib.service.work_beside import work_schema
+
+    assert resource_path("Schema", "label-work-1.0.schema.json").read_text("utf-8") == work_schema()
+
+
+def test_work_of_an_older_version_still_opens(process):
+    case = process.keep("AB")["case"]
+    with LabelStore.open(process.store) as store:
+        kept = (Path(__file__).parent / "data" / "label-work-1.0.json").read_text()
+        said = json.loads(kept)
+        store.keep_beside(f"work of cd on {case}", kept.encode())
+        work = work_of(store, case, "CD")
+        assert work is not None and work.result().numbers == (1, 2) and len(work.runs()) == 1
+        store.keep_beside(f"work of cd on {case}", json.dumps({**said, "schema_version": "9.0"}).encode())
+        with pytest.raises(InputError, match="is damaged"):
+            work_of(store, case, "CD")
