@@ -54,6 +54,7 @@ class Process:
         drafts = [{"analysis": draft().model_dump_json(), "labels": self.array(masks(seed))}]
         given = {
             "reading": said.model_dump_json(),
+            "reader": reader,
             "runs": drafts,
             "labels": self.array(masks(seed if edit is None else edit)),
             **more,
@@ -241,7 +242,6 @@ def test_requests_that_keep_nothing(process):
     for what, words in (
         ({"reading": open_one}, "no label"),
         ({"reading": decided, "kind": "autosaved"}, "no work in progress|cannot be kept"),
-        ({"reading": reading("", "open").model_dump_json(), "kind": "autosaved"}, "under its reader's name"),
         ({"reading": "{}"}, "could not be handed on"),
         ({"parent": 4}, "no version 4"),
         ({"settles": True}, "not in the label store"),
@@ -250,10 +250,13 @@ def test_requests_that_keep_nothing(process):
     ):
         with pytest.raises(BreastUSAssistError, match=words):
             process.keep(**what)
+    with pytest.raises(UsageError, match="under its reader's name"):
+        process.autosave(" ")
     if process.store.exists():
         with LabelStore.open(process.store) as store:
             assert store.list() == ()
-    assert process.autosave(reading=reading("", "open").model_dump_json(), reader="CD")["version"] == 1
+    named = process.autosave("CD", reading=reading("", "open").model_dump_json())
+    assert process.open(named["case"])["versions"][0]["reader"] == "CD"
 
 
 def test_spacing_the_reader_measured_stands_above_that_of_the_draft(process):
