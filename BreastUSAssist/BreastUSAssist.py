@@ -66,7 +66,7 @@ class BreastUSAssistWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.panel.enter()
 
     def cleanup(self):
-        """The module is reloaded or Slicer ends: end the child process, leave no observer and no shortcut behind."""
+        """The module is reloaded or Slicer ends: end the child processes, leave no observer and no shortcut behind."""
         self.removeObservers()
         if self.panel is not None:
             self.panel.close()
@@ -102,6 +102,7 @@ class BreastUSAssistLogic(ScriptedLoadableModuleLogic):
     def __init__(self):
         super().__init__()
         self._workerClient = None
+        self._trainingClient = None
 
     def getParameterNode(self):
         """State that the scene keeps, see mrml.parameter_node.PanelParameters."""
@@ -110,18 +111,27 @@ class BreastUSAssistLogic(ScriptedLoadableModuleLogic):
         return PanelParameters(super().getParameterNode())
 
     def workerClient(self):
-        """The one child process of this application, started by its first request."""
+        """The child process that drafts, corrects and keeps labels, started by its first request."""
         if self._workerClient is None:
             from BreastUSAssistLib.panel.python_command import worker_client
 
             self._workerClient = worker_client()
         return self._workerClient
 
+    def trainingClient(self):
+        """A process of its own for what takes long, so that training never holds up drafting."""
+        if self._trainingClient is None:
+            from BreastUSAssistLib.panel.python_command import worker_client
+
+            self._trainingClient = worker_client()
+        return self._trainingClient
+
     def close(self):
-        """End the child process."""
-        if self._workerClient is not None:
-            self._workerClient.close()
-            self._workerClient = None
+        """End the child processes; a training goes on from its last checkpoint when it is started again."""
+        for client in (self._workerClient, self._trainingClient):
+            if client is not None:
+                client.close()
+        self._workerClient = self._trainingClient = None
 
 
 class BreastUSAssistTest(ScriptedLoadableModuleTest):

@@ -248,7 +248,9 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/panel/install.py
   BreastUSAssistLib/panel/install_bar.py
   BreastUSAssistLib/panel/install_plan.py
+  BreastUSAssistLib/panel/kept_work.py
   BreastUSAssistLib/panel/label_keeping.py
+  BreastUSAssistLib/panel/label_sending.py
   BreastUSAssistLib/panel/label_settings.py
   BreastUSAssistLib/panel/learn_section.py
   BreastUSAssistLib/panel/panel.py
@@ -263,7 +265,11 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/panel/stepper.py
   BreastUSAssistLib/panel/tie_choices.py
   BreastUSAssistLib/panel/undescribed_cells.py
+  BreastUSAssistLib/panel/worklist_dispute.py
+  BreastUSAssistLib/panel/worklist_leaving.py
   BreastUSAssistLib/panel/worklist_section.py
+  BreastUSAssistLib/panel/worklist_view.py
+  BreastUSAssistLib/panel/worklist_walk.py
   BreastUSAssistLib/service/__init__.py
   BreastUSAssistLib/service/analysis_file.py
   BreastUSAssistLib/service/analyze.py

@@ -46,17 +46,22 @@ def test_slicer_gets_the_ranges_of_the_project() -> None:
     assert base == set(PROJECT["dependencies"]) - engine
     assert cpu == engine | set(extras["openvino"])
     assert gpu == set(extras["torch"])
+    exporting = {requirement for requirement in extras["train"] if requirement.startswith("onnx")}
+    assert set(engine_requirements("train")) == gpu | exporting
 
 
 def test_no_version_is_pinned_and_no_extra_is_asked_for() -> None:
-    for requirement in (*base_requirements(), *engine_requirements("cpu"), *engine_requirements("gpu")):
+    for requirement in (
+        *base_requirements(),
+        *(one for engine in ("cpu", "gpu", "train") for one in engine_requirements(engine)),
+    ):
         parsed = Requirement(requirement)
         assert parsed.extras == set()
         assert not any(specifier.operator in ("==", "===", "~=") for specifier in parsed.specifier)
 
 
 def test_nothing_is_to_be_done_where_everything_is_there() -> None:
-    for engine in ("cpu", "gpu", "none"):
+    for engine in ("cpu", "gpu", "train", "none"):
         assert make_plan(engine, lambda requirement: True).steps == ()
 
 

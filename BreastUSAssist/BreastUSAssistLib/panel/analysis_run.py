@@ -24,6 +24,8 @@ class AnalysisRun:
         self._request: int | None = None
         self._case: Case | None = None
         self._first = 0
+        self._promoted = False
+        """Whether the outlines of the run are of a model promoted from labels."""
         self.changed = Signal()
         self.running = False
         self.done = 0
@@ -105,6 +107,7 @@ class AnalysisRun:
             return
         try:
             analysis = read_analysis(Path(result["analysis"]))
+            self._promoted = bool((result.get("model") or {}).get("promoted"))
             steps = case.apply_run(analysis, take_array(result["labels"]), self._first + 1)
         except BreastUSAssistError as error:
             self._on_failed(error)
@@ -123,6 +126,8 @@ class AnalysisRun:
             seconds=seconds,
             frames=len(analysis.frames),
         )
+        if self._promoted:
+            self.last_words = f"{self.last_words} {_('Learnt from your labels.')}"
         case = self._case
         self._end(outcome.words)
         self._session.findings_changed.emit()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..mrml.parameter_node import AUTOMATIC
 from ..service.worker_clip import WorkerClip, write_frames
+from .label_settings import label_settings
 
 if TYPE_CHECKING:
     from ..mrml.source import UltrasoundSource
@@ -49,6 +50,11 @@ def slice_mm_of(source: "UltrasoundSource") -> float | None:
 
 
 def model_choice(parameters: Any) -> dict[str, Any]:
-    """Arguments that say which models a request runs on what: those of the panel's parameter node."""
+    """Arguments that say which models a request runs on what: those of the panel's parameter node.
+
+    Automatic is the model promoted from the labels, where there is one.
+    """
     chosen = {"device": parameters.device, "backend": "auto", "reader": bool(parameters.use_reader)}
-    return chosen if parameters.model == AUTOMATIC else {"model": parameters.model, **chosen}
+    if parameters.model == AUTOMATIC:
+        return {"store": str(label_settings().folder), **chosen}
+    return {"model": parameters.model, **chosen}

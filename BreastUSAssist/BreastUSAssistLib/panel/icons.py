@@ -9,6 +9,10 @@ from ..files import resource_path
 BUTTONS = {
     "runButton": "run",
     "cancelButton": "cancel",
+    "trainButton": "run",
+    "cancelTrainingButton": "cancel",
+    "promoteButton": "accept",
+    "rollBackButton": "put-back",
     "addClickButton": "add-click",
     "removeClickButton": "remove-click",
     "boxButton": "box",

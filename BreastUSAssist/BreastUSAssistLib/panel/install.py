@@ -70,7 +70,7 @@ class Installer:
     def pending(self) -> Engine | None:
         """The engine that the user agreed to and whose packages are not all there: an installation cut short."""
         engine = str(slicer.util.settingsValue(PENDING, "", settings=slicer.app.settings()) or "")
-        for known in ("cpu", "gpu", "none"):
+        for known in ("cpu", "gpu", "train", "none"):
             if engine == known:
                 if self.plan(known).steps:
                     return known

@@ -12,8 +12,9 @@ from ..files import resource_path
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-Engine = Literal["cpu", "gpu", "none"]
-"""What runs the models: a light engine on the processor, PyTorch on an NVIDIA GPU, or nothing (labels and exports)."""
+Engine = Literal["cpu", "gpu", "train", "none"]
+"""What runs the models: a light engine on the processor, PyTorch on an NVIDIA GPU, PyTorch with what training on labels
+needs, or nothing (labels and exports)."""
 How = Literal["pip", "pytorch"]
 
 DOWNLOAD_MB = {
@@ -27,6 +28,8 @@ DOWNLOAD_MB = {
     "onnxruntime": 23,
     "openvino": 57,
     "monai": 2,
+    "onnx": 17,
+    "onnxscript": 1,
     "torch": 3000,
 }
 """Rough size of a package's download with what it brings, measured on Linux; one that is not here has about 1 MB. Of
@@ -38,7 +41,7 @@ class InstallStep:
     """One call of an installer."""
 
     name: str
-    """base, cpu, pytorch or gpu."""
+    """base, cpu, pytorch, gpu or train."""
     how: How
     """By pip, or by the PyTorch extension, which picks the build of PyTorch for the graphics driver."""
     requirements: tuple[str, ...]
@@ -116,13 +119,13 @@ def make_plan(engine: Engine, is_installed: Callable[[str], bool] = is_met) -> I
     """
     steps = [InstallStep("base", "pip", _missing(base_requirements(), is_installed))]
     wanted = engine_requirements(engine)
-    if engine == "gpu":
+    if engine in ("gpu", "train"):
         torch = tuple(requirement for requirement in wanted if package_name(requirement) == "torch")
         steps.append(InstallStep("pytorch", "pytorch", _missing(torch, is_installed)))
         wanted = tuple(requirement for requirement in wanted if requirement not in torch)
     elif any(is_installed(requirement) for requirement in wanted):
         wanted = ()
-    steps.append(InstallStep("cpu" if engine == "cpu" else "gpu", "pip", _missing(wanted, is_installed)))
+    steps.append(InstallStep("gpu" if engine == "none" else engine, "pip", _missing(wanted, is_installed)))
     return InstallPlan(engine, tuple(step for step in steps if step.requirements))
 
 
