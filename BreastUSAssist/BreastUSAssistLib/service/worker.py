@@ -34,7 +34,7 @@ NICENESS = 5
 """Of the child on POSIX: the application's window goes first."""
 IDLE_SECONDS = 20.0
 """Without a request for so long, what is held open between requests is closed."""
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 15.0
 """Time to come to the next stop once the application is gone."""
 
 _PACKAGES = {

@@ -36,7 +36,7 @@ CANCEL_SECONDS = 3.0
 """A child that has not stopped this long after it was asked to is ended."""
 CLOSE_SECONDS = 0.5
 """How long `close` waits for a child to end by itself."""
-SAVE_SECONDS = 5.0
+SAVE_SECONDS = 15.0
 """How long it waits at most for a child that is writing what a reader wants to keep."""
 OnEvent = Callable[[WorkerEvent], None]
 

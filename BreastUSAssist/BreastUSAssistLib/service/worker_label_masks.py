@@ -97,7 +97,8 @@ def _of_packed(handed: Mapping[str, Any], shape: tuple[int, int, int], spoken: I
         if not 1 <= frame <= shape[0]:
             raise InputError("The outlines are of another image; choose the case again.")
         image = unpack_labels(str(text), *shape[1:])
-        numbers = np.flatnonzero(np.bincount(image.ravel()))
+        # Of the rows with an outline alone: most of an image has none.
+        numbers = np.unique(image[image.any(axis=1)])
         masks |= {(frame, int(number)): image == number for number in numbers if number}
     return MaskStack.of(shape, masks, {*spoken, *(frame for frame, _ in masks)})
 

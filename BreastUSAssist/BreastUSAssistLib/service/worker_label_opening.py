@@ -1,7 +1,9 @@
 """Requests "open_label" and "find_label": a case of a label store as one reader may see it."""
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from ..labels.store import LabelStore
     from .work_beside import WorkBeside
     from .worker_requests import Attend, Progress, Worksite
+
+READERS = 4
+"""Threads that read frames of a case."""
 
 
 def open_label(
@@ -183,11 +188,7 @@ def _write_image(opened: _Opened, exchange: Path, progress: "Progress", attend: 
             "and what is stored of it comes with it."
         )
 
-    def pixels(number: int) -> np.ndarray:
-        frame = opened.store.frame(record, number)
-        return frame if frame.ndim == 3 or record.image.channels == 1 else np.repeat(frame[..., None], 3, axis=2)
-
-    steps = write_frames(exchange, map(pixels, range(1, count + 1)), count, "image")
+    steps = write_frames(exchange, _frames(opened.store, record), count, "image")
     while True:
         try:
             progress(next(steps), count, "reading the image")
@@ -195,6 +196,23 @@ def _write_image(opened: _Opened, exchange: Path, progress: "Progress", attend: 
         except StopIteration as end:
             path: Path = end.value
             return path
+
+
+def _frames(store: "LabelStore", record: "LabelRecord") -> Iterator[np.ndarray]:
+    """The frames of a record in order, a few read ahead on other cores; in RGB where any of them has colour."""
+
+    def pixels(number: int) -> np.ndarray:
+        frame = store.frame(record, number)
+        return frame if frame.ndim == 3 or record.image.channels == 1 else np.repeat(frame[..., None], 3, axis=2)
+
+    ahead: deque[Future[np.ndarray]] = deque()
+    with ThreadPoolExecutor(READERS) as pool:
+        for number in range(1, record.image.frame_count + 1):
+            ahead.append(pool.submit(pixels, number))
+            if len(ahead) > 2 * READERS:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _image_told(opened: _Opened) -> dict[str, Any]:
