@@ -252,7 +252,10 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/panel/label_keeping.py
   BreastUSAssistLib/panel/label_sending.py
   BreastUSAssistLib/panel/label_settings.py
+  BreastUSAssistLib/panel/learn_pictures.py
+  BreastUSAssistLib/panel/learn_requests.py
   BreastUSAssistLib/panel/learn_section.py
+  BreastUSAssistLib/panel/learn_words.py
   BreastUSAssistLib/panel/panel.py
   BreastUSAssistLib/panel/python_command.py
   BreastUSAssistLib/panel/revising.py
@@ -443,5 +446,6 @@ set(MODULE_PYTHON_RESOURCES
   Resources/UI/WorklistSection.ui
   Resources/requirements-cpu.txt
   Resources/requirements-gpu.txt
+  Resources/requirements-train.txt
   Resources/requirements.txt
   )

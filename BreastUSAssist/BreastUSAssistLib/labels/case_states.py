@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .double_reading import DoubleReading, reader_key
-from .record import LabelRecord, RecordKind
+from .record import RecordKind
+
+if TYPE_CHECKING:
+    from .record_excerpts import RecordExcerpt
 
 State = Literal["waiting", "drafted", "in_work", "accepted", "rejected", "disputed"]
 """waiting: no draft, nobody began. drafted: a model drafted. in_work: begun, or read by some of its readers and not yet
@@ -36,20 +39,21 @@ class Step:
         return self.kind in ("accepted", "rejected")
 
     @classmethod
-    def of(cls, record: LabelRecord, entry: int) -> "Step":
+    def of(cls, record: "RecordExcerpt", entry: int) -> "Step":
         """Step of a version."""
-        reading = record.reading if record.kind != "imported" else None
-        touched = reading is not None and (reading.lesions or reading.seconds_spent > 0)
-        begun = record.kind in ("accepted", "rejected") or record.restored_from is not None
-        named = record.kind == "autosaved" and bool(record.reader.strip())
+        kind, reader = record["kind"], record.get("reader", "")
+        reading = record.get("reading") if kind != "imported" else None
+        touched = reading is not None and (reading.get("lesions") or reading.get("seconds_spent", 0) > 0)
+        begun = kind in ("accepted", "rejected") or record.get("restored_from") is not None
+        named = kind == "autosaved" and bool(reader.strip())
         return cls(
-            record.version,
+            record["version"],
             entry,
-            record.kind,
-            record.reader,
+            kind,
+            reader,
             bool(begun or named or touched),
-            bool(record.runs),
-            record.settles,
+            bool(record.get("runs")),
+            tuple(record.get("settles", ())),
         )
 
 

@@ -177,6 +177,14 @@ class LabelIndex:
         """Records behind an entry of the trail, without text and hash, the first first."""
         return self._summaries("ON t.case_id = c.id WHERE t.id > ? ORDER BY t.id", (entry_id,))
 
+    def records(self, after: int, case: str | None = None, most: int = 500) -> list[TrailEntry]:
+        """The first `most` records behind an entry of the trail, of one case where it is named, with text and hash."""
+        named, values = ("", []) if case is None else ("AND c.name = ? ", [_packed(case)])
+        where = f"WHERE t.id > ? AND t.case_id IS NOT NULL {named}ORDER BY t.id LIMIT ?"
+        with told(self._path):
+            rows = self._connection.execute(_ROW + where, (after, *values, most)).fetchall()
+        return [entry_of(row) for row in rows]
+
     def next_case(self, after: str | None, kinds: Sequence[RecordKind]) -> str | None:
         """The first case behind `after` (None: of all), in the order in which they came, whose last record is of
         one of `kinds`.

@@ -6,12 +6,12 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from .. import __version__
 from ..errors import InputError, OutputError, UsageError
@@ -28,7 +28,7 @@ from .record_text import record_to_text
 from .seal import SEAL, seal_index
 from .shared_folders import network_file_system
 from .store_header import StoreHeader, new_id, new_salt, read_header, write_header
-from .stored_record import check_case_name, frame_addresses, record_of
+from .stored_record import check_case_name, entry_text, frame_addresses, record_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +56,18 @@ class LabelSummary:
     def name(self) -> str:
         """What messages call it."""
         return record_name(self.case, self.version)
+
+
+class StoredText(NamedTuple):
+    """A version as it is stored."""
+
+    case: str
+    version: int
+    parent: int | None
+    entry: int
+    """Its number in the audit trail."""
+    text: bytes | None
+    """JSON of its record, of the version of the format in which it was written; None where it is damaged."""
 
 
 class LabelStore:
@@ -244,6 +256,31 @@ class LabelStore:
         """All versions behind an entry of the audit trail (0: all), the first first."""
         with self._lock:
             return tuple(map(_summary, self._index.since(entry)))
+
+    def texts(self, after: int = 0, case: str | None = None) -> Iterator[StoredText]:
+        """All versions behind an entry of the audit trail (0: all), of one case where it is named, the first first.
+
+        As text, unchecked beyond what is sealed: for those who read many and need little of each.
+        """
+        if case is not None:
+            check_case_name(case)
+        while True:
+            with self._lock:
+                found = self._index.records(after, case)
+            if not found:
+                return
+            for entry in found:
+                name = record_name(entry.case or "?", entry.version or 0)
+                try:
+                    text: bytes | None = entry_text(entry, self._key, name)
+                except InputError:
+                    text = None
+                yield StoredText(entry.case or "?", entry.version or 0, entry.parent, entry.id, text)
+            after = found[-1].id
+
+    def stored(self, addresses: Sequence[str]) -> Iterator[bytes]:
+        """Contents of blobs as they are stored. Raises InputError: damaged."""
+        return map(self._blobs.get, addresses)
 
     def next_case(
         self, after: str | None = None, kinds: Sequence[RecordKind] = ("autosaved", "imported")

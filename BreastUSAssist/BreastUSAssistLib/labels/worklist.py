@@ -21,6 +21,9 @@ from .worklist_place import Place, keep_place, kept_place
 
 Progress = Callable[[int, int], None]
 _NOT_DECIDED: tuple[RecordKind, ...] = ("autosaved", "imported")
+_KEPT_AFTER = 1000
+"""Changes after which the table is kept while a worklist is open: it takes part of a second for 100,000 cases."""
+_SCORES = {"most-uncertain": "uncertainty", "most-unlike": "unlikeness", "most-disagreeing": "disagreement"}
 _LONGEST_LOOK = 20
 """Cases that are looked at by the index, one after another, before all are read."""
 _ALL: tuple[RecordKind, ...] = ("accepted", "rejected", "autosaved", "imported")
@@ -206,10 +209,12 @@ class Worklist:
             table = case_table(self.store, self.thresholds, self._progress)
             self._columns = _Columns(table, self.reader)
             if self._remember:
-                # Here alone: it takes a second for 100,000 cases, which nobody should wait for between two.
                 table.keep(self.store)
         else:
             self._columns.refresh(self.store)
+            table = self._columns.table
+            if self._remember and table.entry - table.kept_entry >= _KEPT_AFTER:
+                table.keep(self.store)
         return self._columns
 
 
@@ -223,9 +228,9 @@ class _Columns:
 
     def refresh(self, store: LabelStore) -> None:
         """Take up what came since."""
-        double, known = self.table.double, len(self.cases)
+        double = self.table.double
         changed = self.table.refresh(store)
-        if self.table.double != double or len(self.table.facts) != known:
+        if self.table.double != double or len(self.table.facts) != len(self.states):
             self._load()
             return
         for case in changed:
@@ -276,15 +281,15 @@ class _Columns:
         return [int(np.count_nonzero(decided == index)) for index in range(len(CLASSES))]
 
     def _load(self) -> None:
-        self.cases = list(self.table.facts)
-        self._rows = {case: row for row, case in enumerate(self.cases)}
-        self.states = np.zeros(len(self.cases), np.int8)
-        self._classes = np.full(len(self.cases), UNKNOWN_CLASS, np.int8)
-        self._scores = {
-            name: np.full(len(self.cases), np.nan) for name in ("most-uncertain", "most-unlike", "most-disagreeing")
-        }
-        for row, facts in enumerate(self.table.facts.values()):
-            self._set(row, facts)
+        facts, double = self.table.facts, self.table.double
+        self.cases, self._rows = facts.cases, facts.rows
+        self.states = facts.plain_states.copy()
+        self._classes = np.where(facts.predicted < 0, UNKNOWN_CLASS, facts.predicted).astype(np.int8)
+        self._scores = {name: facts.scores(column).copy() for name, column in _SCORES.items()}
+        if double is not None:
+            for row in np.flatnonzero(facts.begun):
+                if double.holds(self.cases[row]):
+                    self._set(int(row), facts[self.cases[row]])
 
     def _set(self, row: int, facts: CaseFacts) -> None:
         scores = facts.scores
