@@ -71,6 +71,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/audit.py
   BreastUSAssistLib/labels/blind_view.py
   BreastUSAssistLib/labels/blobs.py
+  BreastUSAssistLib/labels/case_facts.py
   BreastUSAssistLib/labels/case_states.py
   BreastUSAssistLib/labels/case_table.py
   BreastUSAssistLib/labels/counted_labels.py
@@ -87,6 +88,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/export_query.py
   BreastUSAssistLib/labels/export_split.py
   BreastUSAssistLib/labels/exporting.py
+  BreastUSAssistLib/labels/fact_columns.py
   BreastUSAssistLib/labels/image_identity.py
   BreastUSAssistLib/labels/importing.py
   BreastUSAssistLib/labels/index.py
@@ -100,6 +102,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/reader_agreement.py
   BreastUSAssistLib/labels/reader_results.py
   BreastUSAssistLib/labels/record.py
+  BreastUSAssistLib/labels/record_excerpts.py
   BreastUSAssistLib/labels/record_text.py
   BreastUSAssistLib/labels/seal.py
   BreastUSAssistLib/labels/shared_folders.py
@@ -209,10 +212,12 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/mrml/findings_table.py
   BreastUSAssistLib/mrml/label_loading.py
   BreastUSAssistLib/mrml/label_origin.py
+  BreastUSAssistLib/mrml/opinion_outlines.py
   BreastUSAssistLib/mrml/packed_mask.py
   BreastUSAssistLib/mrml/parameter_node.py
   BreastUSAssistLib/mrml/pixel_calibration.py
   BreastUSAssistLib/mrml/prompt_marks.py
+  BreastUSAssistLib/mrml/reader_opinions.py
   BreastUSAssistLib/mrml/scene_file.py
   BreastUSAssistLib/mrml/segment_masks.py
   BreastUSAssistLib/mrml/segmentation_nodes.py

@@ -117,7 +117,7 @@ def loading_label(scene: Any, opened: Mapping[str, Any]) -> Generator[tuple[int,
     try:
         (source.sequence or source.volume).SetAttribute(IMAGES, "1")
         set_label_origin(source, origin_of(opened))
-        for done, total in _restoring(scene, source, content):
+        for done, total in _restoring(scene, source, content, opened.get("hidden")):
             yield source.frame_count + round(done / max(total, 1) * source.frame_count), 2 * source.frame_count
         whole = True
     finally:
@@ -135,13 +135,17 @@ def origin_of(opened: Mapping[str, Any]) -> LabelOrigin:
     return LabelOrigin(str(opened["case"]), None if parent is None else int(parent), bool(opened.get("dispute")))
 
 
-def _restoring(scene: Any, source: UltrasoundSource, content: LabelContent) -> Generator[tuple[int, int], None, None]:
+def _restoring(
+    scene: Any, source: UltrasoundSource, content: LabelContent, hidden: Any
+) -> Generator[tuple[int, int], None, None]:
     from .case import open_case
+    from .case_keeping import planes_of
     from .case_restoring import restore_case
 
     case = open_case(scene, source.volume)
     try:
-        yield from restore_case(case, content.runs, content.reading, content.labels)
+        planes = planes_of(hidden, source.rows, source.columns)
+        yield from restore_case(case, content.runs, content.reading, content.labels, planes)
     finally:
         case.close()
 

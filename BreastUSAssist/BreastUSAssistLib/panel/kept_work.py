@@ -8,7 +8,7 @@ from .session import Session
 if TYPE_CHECKING:
     from ..mrml.case import Case
     from ..mrml.source import UltrasoundSource
-    from ..service.case_content import CaseContent
+    from ..service.case_content import CaseContent, StoredRun
 
 Action = Callable[[], None]
 
@@ -19,6 +19,7 @@ class KeptWork:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._kept: dict[str, CaseContent] = {}
+        self._runs: dict[str, tuple[tuple[StoredRun, ...], int]] = {}
         self.keep_first: Callable[[Action], None] | None = None
         """Keeps what is open of the session's case, then calls what it is given, also where it could not be kept; set
         by Autosaving."""
@@ -31,10 +32,17 @@ class KeptWork:
         else:
             self.keep_first(then)
 
-    def note(self, case: "Case", content: "CaseContent | None" = None) -> None:
-        """A case is in the label folder with `content`; None: with all that it says now."""
-        if not case.closed:
-            self._kept[_name(case.source)] = _work(case.record.content if content is None else content)
+    def note(self, case: "Case", content: "CaseContent | None" = None, version: int | None = None) -> None:
+        """A case is in the label folder with `content`; None: with all that it says now.
+
+        `version` is one that has all its drafts, 0 for work that is kept beside the versions; None where it is unsure.
+        """
+        if case.closed:
+            return
+        content = case.record.content if content is None else content
+        self._kept[_name(case.source)] = _work(content)
+        if version is not None:
+            self._runs[_name(case.source)] = (content.runs, version)
 
     def is_kept(self, source: "UltrasoundSource") -> bool:
         """Whether everything that is in the scene of a case, but for the time it took, is in the label folder too.
@@ -50,20 +58,19 @@ class KeptWork:
         return record is None or _work(record.content) == kept
 
     def has_same_runs(self, case: "Case") -> int | None:
-        """Version of the label folder that has all runs of a case; None where there is none for sure."""
-        from ..mrml.label_origin import label_origin
-
-        origin, kept = label_origin(case.source), self._kept.get(_name(case.source))
-        same = origin is not None and kept is not None and kept.runs == case.record.content.runs
-        return origin.parent if same and origin is not None else None
+        """Version of the label folder that has all drafts of a case, see `note`; None where there is none for sure."""
+        runs, version = self._runs.get(_name(case.source), ((), None))
+        return version if version is not None and runs == case.record.content.runs else None
 
     def forget(self, source: "UltrasoundSource") -> None:
         """The images are about to leave the scene."""
         self._kept.pop(_name(source), None)
+        self._runs.pop(_name(source), None)
 
     def clear(self) -> None:
         """The scene closes: node IDs begin anew."""
         self._kept.clear()
+        self._runs.clear()
 
 
 def _name(source: "UltrasoundSource") -> Any:

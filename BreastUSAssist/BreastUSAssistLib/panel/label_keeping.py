@@ -55,7 +55,7 @@ class LabelKeeping:
         if image is None:
             self._send_frames()
         else:
-            steps = sent_work(session.client.exchange, case, self._kept.has_same_runs(case))
+            steps = sent_work(case.record.content, self._kept.has_same_runs(case))
             session.stepper.run(steps, lambda work: self._ask(image | work), self._on_failed)
 
     def reopen(self) -> None:
@@ -76,9 +76,9 @@ class LabelKeeping:
 
     def _on_sent(self, clip: Any) -> None:
         assert self._decided is not None
-        session, (case, *_rest) = self._session, self._decided
-        session.stepper.run(
-            sent_work(session.client.exchange, case),
+        _case, _reading, content = self._decided
+        self._session.stepper.run(
+            sent_work(content),
             lambda work: self._ask({"clip": clip.to_json()} | work),
             self._on_failed,
         )
@@ -108,14 +108,16 @@ class LabelKeeping:
         from ..mrml.label_origin import LabelOrigin, set_label_origin
 
         version = result.get("version")
-        set_label_origin(case.source, LabelOrigin(str(result.get("case", "")), None if version is None else int(version)))
+        set_label_origin(
+            case.source, LabelOrigin(str(result.get("case", "")), None if version is None else int(version))
+        )
         if case.record.content.masks != sent.masks:
             # `settle` compares what was said; an outline that is drawn on in a frame drawn in before says the same.
             self._session.say(_("The case was changed while it was being kept; decide again."), "error")
             return
         # The reading may have changed meanwhile: then it was not this one that was decided, and `settle` says so.
         if self._session.change(lambda: case.settle(decided)):
-            self._kept.note(case)
+            self._kept.note(case, version=version)
             text = _("Kept as {name}. Alt+N goes to the next image.")
             self._session.say(text.format(name=str(result.get("name", ""))))
 

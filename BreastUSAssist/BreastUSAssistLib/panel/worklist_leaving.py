@@ -45,7 +45,11 @@ class CaseLeaving:
         from ..mrml.label_loading import is_of_labels
 
         case = self._session.case
-        if not source.in_scene or not is_of_labels(source) or (case is not None and case.source.volume is source.volume):
+        if (
+            not source.in_scene
+            or not is_of_labels(source)
+            or (case is not None and case.source.volume is source.volume)
+        ):
             return True
         try:
             if not self._kept.is_kept(source):

@@ -25,7 +25,7 @@ class WorklistSection:
         self._ui, self._session = ui, session
         self._filling = False
         self.walk = WorklistWalk(session, finish)
-        self.dispute = WorklistDispute(ui, session, self.walk, finish)
+        self.dispute = WorklistDispute(ui, session, self.walk)
         self._shown: tuple[Any, ...] = ()
         self._fold = ui.section.parent()
         self._fold.setCollapsed(not slicer.util.settingsValue(OPEN_SETTING, False, converter=slicer.util.toBool))
@@ -52,7 +52,7 @@ class WorklistSection:
     @property
     def busy(self) -> bool:
         """Whether a case is being opened, or the list is about to be read."""
-        return self.walk.moving or bool(self._timer.isActive())
+        return self.walk.moving or self.dispute.busy or bool(self._timer.isActive())
 
     def next(self) -> None:
         """Open the next case, or the one where the reader was before."""

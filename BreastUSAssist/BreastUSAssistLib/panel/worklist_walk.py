@@ -112,9 +112,7 @@ class WorklistWalk:
         self._wanted = None
         self._end()
 
-    def _ask_worklist(
-        self, move: str, strategy: str | None = None, states: tuple[str, ...] | None = None
-    ) -> None:
+    def _ask_worklist(self, move: str, strategy: str | None = None, states: tuple[str, ...] | None = None) -> None:
         settings = label_settings()
         request = {
             "store": str(settings.folder),
@@ -180,7 +178,7 @@ class WorklistWalk:
         self.opened = {name: value for name, value in answer.items() if name != "frames"}
         self._session.choose(node, quietly=True)
         if self._session.case is not None and not already:
-            self._finish.kept.note(self._session.case)
+            self._finish.kept.note(self._session.case, version=_version_with_drafts(answer))
         self._show_first_lesion()
         self._leaving.leave(before)
         self._end(opened_words(answer))
@@ -218,6 +216,7 @@ class WorklistWalk:
             self.stop()
             self.opened = None
             self._leaving.clear()
+            self._finish.kept.clear()
         self.changed.emit()
 
     def _go_on(self) -> None:
@@ -231,3 +230,10 @@ class WorklistWalk:
         self.changed.emit()
         if sentence:
             self._session.say(sentence, kind)
+
+
+def _version_with_drafts(answer: Mapping[str, Any]) -> int | None:
+    """The version that has the drafts of an answer of "open_label"; 0 where these are of work kept beside."""
+    beside = any(one["version"] == 0 for one in answer.get("versions") or ())
+    parent = answer.get("parent")
+    return 0 if beside else (None if parent is None else int(parent))
