@@ -188,8 +188,9 @@ def _packed_pixels(content: Content) -> bytes:
     smaller for most ultrasound images.
     """
     given = np.frombuffer(content.data, np.uint8)
-    differences = given.copy()
-    differences[content.stride :] -= given[: -content.stride]
+    values = given.copy()
+    values[content.stride :] -= given[: -content.stride]
+    differences = memoryview(values)
     starts = range(0, max(1, len(differences)), _PART)
 
     def packed(start: int) -> bytes:

@@ -9,10 +9,11 @@ from .case_states import State, Step, double_reading_for, opinions, state_of
 from .disagreement import STANDARD, Difference, Thresholds, differences
 from .double_reading import DoubleReading
 from .draft_scores import DraftScores, draft_scores
+from .label_summary import StoredText
 from .reader_results import reader_result
 from .record import record_name
 from .record_excerpts import analysis_excerpt, record_excerpt
-from .store import LabelStore, StoredText
+from .store import LabelStore
 
 Progress = Callable[[int, int], None]
 

@@ -8,69 +8,34 @@ import weakref
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from .. import __version__
 from ..errors import InputError, OutputError, UsageError
-from ..files import write_bytes
 from .audit import RECORD_EVENTS, Event, TrailEntry, text_bound
 from .blobs import BlobFolder
 from .index import INDEX, LabelIndex, NewEntry
-from .keys import StoreKey, new_secret, secret_of
-from .masks import MaskStack
+from .keys import StoreKey, new_secret
+from .label_summary import LabelSummary, StoredText, iso_time, summary_of
 from .new_label import NewLabel, check_fits, store_blobs
-from .pixel_content import frame_from_bytes
 from .record import ImageIdentity, LabelRecord, RecordKind, record_name
+from .record_contents import RecordContents
 from .record_text import record_to_text
 from .seal import SEAL, seal_index
 from .shared_folders import network_file_system
-from .store_header import StoreHeader, new_id, new_salt, read_header, write_header
-from .stored_record import check_case_name, entry_text, frame_addresses, record_of
+from .store_header import StoreHeader, key_of, new_id, new_salt, read_header, write_header
+from .stored_record import check_case_name, entry_text, record_of
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from .verification import Verification
 
+__all__ = ["Clock", "LabelStore", "LabelSummary"]
+
 Clock = Callable[[], float]
-BESIDE = "beside"
-"""Folder of what is kept beside the labels."""
 
 
-@dataclass(frozen=True)
-class LabelSummary:
-    """What the index says of a record without its text being read."""
-
-    case: str
-    version: int
-    parent: int | None
-    kind: RecordKind
-    created: str
-    entry: int
-    """Its number in the audit trail: what came after an entry that was noted has a higher one."""
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return record_name(self.case, self.version)
-
-
-class StoredText(NamedTuple):
-    """A version as it is stored."""
-
-    case: str
-    version: int
-    parent: int | None
-    entry: int
-    """Its number in the audit trail."""
-    text: bytes | None
-    """JSON of its record, of the version of the format in which it was written; None where it is damaged."""
-
-
-class LabelStore:
+class LabelStore(RecordContents):
     """A folder of labels. Several processes on one computer may have it open; use one object from any thread.
 
     On a network file system one process at a time may have it open, and the others are told so.
@@ -78,11 +43,9 @@ class LabelStore:
 
     def __init__(self, folder: Path, key: StoreKey, header: StoreHeader, index: LabelIndex, clock: Clock) -> None:
         """Use `create` or `open`."""
-        self.folder = folder
+        super().__init__(folder, key)
         self.header = header
-        self._key = key
         self._index = index
-        self._blobs = BlobFolder(folder, key)
         self._clock = clock
         self._lock = threading.RLock()
         self._closing = weakref.finalize(self, _close, folder, index)
@@ -115,7 +78,7 @@ class LabelStore:
         LabelIndex.create(folder)
         header = StoreHeader(
             id=store_id,
-            created=_iso(clock()),
+            created=iso_time(clock()),
             encryption="aes-256-gcm" if encrypted else "none",
             salt=salt.hex(),
             key_check=key.check,
@@ -245,17 +208,17 @@ class LabelStore:
         """All versions of a case, the first first."""
         with self._lock:
             check_case_name(case)
-            return tuple(map(_summary, self._index.history(case)))
+            return tuple(map(summary_of, self._index.history(case)))
 
     def list(self, kinds: Sequence[RecordKind] | None = None) -> tuple[LabelSummary, ...]:
         """The latest version of each case, in the order in which the cases came; of `kinds` alone where given."""
         with self._lock:
-            return tuple(map(_summary, self._index.latest_of_all(kinds)))
+            return tuple(map(summary_of, self._index.latest_of_all(kinds)))
 
     def since(self, entry: int) -> tuple[LabelSummary, ...]:
         """All versions behind an entry of the audit trail (0: all), the first first."""
         with self._lock:
-            return tuple(map(_summary, self._index.since(entry)))
+            return tuple(map(summary_of, self._index.since(entry)))
 
     def texts(self, after: int = 0, case: str | None = None) -> Iterator[StoredText]:
         """All versions behind an entry of the audit trail (0: all), of one case where it is named, the first first.
@@ -278,10 +241,6 @@ class LabelStore:
                 yield StoredText(entry.case or "?", entry.version or 0, entry.parent, entry.id, text)
             after = found[-1].id
 
-    def stored(self, addresses: Sequence[str]) -> Iterator[bytes]:
-        """Contents of blobs as they are stored. Raises InputError: damaged."""
-        return map(self._blobs.get, addresses)
-
     def next_case(
         self, after: str | None = None, kinds: Sequence[RecordKind] = ("autosaved", "imported")
     ) -> str | None:
@@ -295,39 +254,6 @@ class LabelStore:
         """Number of cases by the kind of their latest version."""
         with self._lock:
             return self._index.counts()
-
-    def result(self, record: LabelRecord) -> MaskStack | None:
-        """Masks as the reader left them. Raises InputError: damaged."""
-        return None if record.result is None else MaskStack.from_bytes(self._blobs.get(record.result))
-
-    def drafts(self, record: LabelRecord) -> tuple[MaskStack | None, ...]:
-        """The AI's masks, one stack a run. Raises InputError: damaged."""
-        return tuple(
-            None if run.masks is None else MaskStack.from_bytes(self._blobs.get(run.masks)) for run in record.runs
-        )
-
-    def analyses(self, record: LabelRecord) -> "tuple[dict[str, Any], ...]":
-        """The AI's analyses as JSON values, in the version of the format in which they were made.
-
-        Raises:
-            InputError: damaged.
-        """
-        return tuple(json.loads(self._blobs.get(run.analysis)) for run in record.runs)
-
-    def frame_numbers(self, record: LabelRecord) -> tuple[int, ...]:
-        """1-based numbers of the frames whose pixels are stored. Raises InputError: damaged."""
-        return tuple(self._frame_addresses(record))
-
-    def frame(self, record: LabelRecord, number: int) -> "np.ndarray":
-        """Pixels of a stored frame, uint8, (rows, columns[, 3]), read-only.
-
-        Raises:
-            InputError: it is not stored, or damaged.
-        """
-        address = self._frame_addresses(record).get(number)
-        if address is None:
-            raise InputError(f"Frame {number} of {record.name} is not stored; open the image itself.")
-        return frame_from_bytes(self._blobs.get(address))
 
     def note(self, what: str, **details: str | int | float) -> None:
         """Write into the audit trail that something was done with the store, such as an export.
@@ -349,18 +275,7 @@ class LabelStore:
             OutputError: not kept; what was there before still is.
         """
         self._check_writable()
-        write_bytes(self._beside(name), self._key.seal(zlib.compress(content, 1), name.encode()))
-
-    def kept_beside(self, name: str) -> bytes | None:
-        """What `keep_beside` kept; None where there is none, or it is damaged."""
-        try:
-            return zlib.decompress(self._key.open(self._beside(name).read_bytes(), name.encode()))
-        except (OSError, InputError, zlib.error):
-            return None
-
-    def has_beside(self, name: str) -> bool:
-        """Whether something is kept under `name`, readable or not."""
-        return self._beside(name).exists()
+        self._write_beside(name, content)
 
     def head(self) -> str:
         """Number and hash of the last entry of the audit trail: noted elsewhere, they prove that none is cut off."""
@@ -388,7 +303,7 @@ class LabelStore:
             changes = {
                 "version": before + 1,
                 "parent": made_from,
-                "created": _iso(now),
+                "created": iso_time(now),
                 "software": f"BreastUSAssist {__version__}",
             }
             stored = LabelRecord.model_validate({**record.model_dump(), **changes})
@@ -425,33 +340,11 @@ class LabelStore:
 
         self._index.append(None, make, self._key)
 
-    def _frame_addresses(self, record: LabelRecord) -> dict[int, str]:
-        return {} if record.frames is None else frame_addresses(self._blobs.get(record.frames))
-
-    def _beside(self, name: str) -> Path:
-        return self.folder / BESIDE / self._key.pseudonym("file", name)
-
     def _check_writable(self) -> None:
         if self._index.read_only:
             raise OutputError(
                 f"The label store {self.folder} is open for reading alone; make its folder writable and open it again."
             )
-
-
-def key_of(folder: Path, header: StoreHeader, secret: str | None) -> StoreKey:
-    """The key of a store.
-
-    Raises:
-        UsageError: it is missing, or is that of another store.
-    """
-    if header.encryption == "none":
-        return StoreKey(None, bytes.fromhex(header.salt))
-    key = StoreKey(secret or secret_of(header.id), bytes.fromhex(header.salt))
-    if key.check != header.key_check:
-        raise UsageError(
-            f"The key does not fit the label store {folder}; set BREASTUS_KEY to the key that the store was made with."
-        )
-    return key
 
 
 def _opened_index(folder: Path, read_only: bool) -> LabelIndex:
@@ -468,12 +361,3 @@ def _close(folder: Path, index: LabelIndex) -> None:
         seal_index(folder, index)
     finally:
         index.close()
-
-
-def _summary(entry: TrailEntry) -> LabelSummary:
-    kind = next(kind for kind, event in RECORD_EVENTS.items() if event == entry.event)
-    return LabelSummary(entry.case or "?", entry.version or 0, entry.parent, kind, _iso(entry.time_ms / 1000), entry.id)
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

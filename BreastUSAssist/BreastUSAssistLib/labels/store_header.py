@@ -10,10 +10,11 @@ from typing import Final, Literal
 from pydantic import Field, ValidationError
 
 from ..birads.lesion import Record
-from ..errors import InputError
+from ..errors import InputError, UsageError
 from ..files import write_text
 from ..json_schema import published_schema
 from .durable import sync_folders
+from .keys import StoreKey, secret_of
 
 STORE_VERSION: Final = "1.0"
 HEADER = "store.json"
@@ -58,6 +59,22 @@ def new_id() -> str:
 def new_salt() -> bytes:
     """Salt of a new store, 16 bytes."""
     return secrets.token_bytes(16)
+
+
+def key_of(folder: Path, header: StoreHeader, secret: str | None) -> StoreKey:
+    """The key of a store.
+
+    Raises:
+        UsageError: it is missing, or is that of another store.
+    """
+    if header.encryption == "none":
+        return StoreKey(None, bytes.fromhex(header.salt))
+    key = StoreKey(secret or secret_of(header.id), bytes.fromhex(header.salt))
+    if key.check != header.key_check:
+        raise UsageError(
+            f"The key does not fit the label store {folder}; set BREASTUS_KEY to the key that the store was made with."
+        )
+    return key
 
 
 def write_header(folder: Path, header: StoreHeader) -> None:

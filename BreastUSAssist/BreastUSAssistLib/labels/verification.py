@@ -14,8 +14,7 @@ from .record import LabelRecord, record_name
 from .record_text import record_from_text
 from .seal import seal_damage
 from .sqlite import sqlite3
-from .store import key_of
-from .store_header import HEADER, DamagedHeaderError, read_header
+from .store_header import HEADER, DamagedHeaderError, key_of, read_header
 from .stored_record import entry_text, frame_addresses
 from .write_ahead_log import log_damage
 
