@@ -20,7 +20,7 @@ from BreastUSAssistLib.learning import promoted_models  # noqa: E402
 from BreastUSAssistLib.learning.candidate_pictures import chosen  # noqa: E402
 from BreastUSAssistLib.learning.model_comparison import FrameScore  # noqa: E402
 from BreastUSAssistLib.learning.training_plan import kept_plan, plan_schema  # noqa: E402
-from BreastUSAssistLib.model.bundle import Bundle, load_bundle  # noqa: E402
+from BreastUSAssistLib.model.bundle import Bundle, BundleKind, load_bundle  # noqa: E402
 from BreastUSAssistLib.service import worker_learning  # noqa: E402
 from BreastUSAssistLib.service.worker_requests import Worksite  # noqa: E402
 from label_store_of_phantoms import label, store_of  # noqa: E402
@@ -42,7 +42,7 @@ def shipped_is_tiny() -> Iterator[None]:
     """The shipped model is a tiny one, and the same patients are held back in each run."""
     shipped = promoted_models.load_bundle
 
-    def tiny(folder: object = None, kind: str = "outline") -> Bundle:
+    def tiny(folder: str | Path | None = None, kind: BundleKind = "outline") -> Bundle:
         return shipped(tiny_outline_bundle() if folder is None else folder, kind)
 
     with fixed_salt(SALT), pytest.MonkeyPatch.context() as patch:
@@ -54,7 +54,8 @@ class Asked:
     """A process's side of the requests, without the process."""
 
     def __init__(self, folder: Path) -> None:
-        self.store, self.words = folder / "labels", []
+        self.store = folder / "labels"
+        self.words: list[tuple[int, int, str]] = []
         exchange = folder / "exchange"
         exchange.mkdir(exist_ok=True)
         self.site = Worksite(exchange)
@@ -138,7 +139,7 @@ def test_the_state_after_a_training_tells_of_the_candidate_again_after_a_restart
         candidate["offered"] and candidate["refused"] == [] and candidate["judgement"] == told["candidate"]["judgement"]
     )
     assert candidate["figures"]["new"]["images"] > 0 and candidate["figures"]["old"] is None
-    assert (state["labels"], state["new"], state["stopped"]) == (21, 21, None)
+    assert (state["labels"], state["new"], state["disputed"], state["stopped"]) == (21, 21, 0, None)
     assert 2 <= state["held_back"] < state["patients"]
     assert 2 <= len(state["pictures"]) <= 6
     for one in state["pictures"]:

@@ -28,7 +28,8 @@ class LearnSection:
 
     def __init__(self, ui: Any, session: Session, finish: FinishSection) -> None:
         self._ui, self._session, self._finish = ui, session, finish
-        self._stale, self._shown_state = True, None
+        self._stale = True
+        self._shown_state: dict[str, Any] | None = None
         self.learning = Learning(session)
         self.pictures = LearnPictures(ui)
         self._pause = qt.QTimer()
@@ -155,7 +156,8 @@ class LearnSection:
     def _show(self) -> None:
         learning, ui = self.learning, self._ui
         state, training = learning.state, learning.working == "train"
-        ui.modelLabel.setText(model_words(state) or _("Looking into the label folder…"))
+        nothing = _("Looking into the label folder…") if learning.asking else _("The label folder could not be read.")
+        ui.modelLabel.setText(model_words(state) or nothing)
         ui.labelsLabel.setText(label_words(state))
         self._show_data()
         ui.trainButton.setEnabled(not learning.working and bool(state.get("labels")))

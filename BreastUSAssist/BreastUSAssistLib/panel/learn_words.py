@@ -32,6 +32,9 @@ def label_words(state: dict[str, Any]) -> str:
         held_back = _("{held} of {patients} patients are held back to judge by; {needed} are needed.")
         numbers = {"held": state["held_back"], "patients": state["patients"], "needed": state["needed"]}
         words = f"{words} {held_back.format(**numbers)}"
+    if state["disputed"]:
+        left_out = _("{count} more are in dispute and left out.")
+        words = f"{words} {left_out.format(count=state['disputed'])}"
     if state["stopped"]:
         stopped = _("A training was stopped at step {step} of {steps}; Train goes on with it.")
         words = f"{words} {stopped.format(**state['stopped'])}"

@@ -13,6 +13,8 @@ from .worker_protocol import exchange_error, new_path
 from .worker_stores import has_store, store_folder
 
 if TYPE_CHECKING:
+    from ..labels.counted_labels import Disputes
+    from ..labels.record import RecordKind
     from ..labels.store import LabelStore
     from ..learning.model_comparison import Comparison
     from ..learning.promoted_models import PromotedModels
@@ -24,7 +26,7 @@ TRAINING, CANDIDATE = "training", "candidate"
 """Folders beside the promoted models: of a training's state, and of the bundle that the last one ended with."""
 RULE, OPTIONS = "rule.json", "fine_tuning.json"
 """Files there that a user may write: what is asked of a candidate, and how it is trained."""
-KINDS = ("accepted", "imported")
+KINDS: "tuple[RecordKind, ...]" = ("accepted", "imported")
 MOST_COUNTED = 3000
 """Labels whose patients are counted; with more, enough are held back."""
 
@@ -43,8 +45,8 @@ def learning_state(
     Returns:
         `model` name, version, promoted, figures or None, of the model in use; `labels` cases with a result of a reader
         or an import; `new` of these, those that came since the training of the model in use; `patients` and
-        `held_back` of these, None where they are too many to be counted; `needed` patients held back that the rule
-        asks for; `candidate` or None, see `_candidate`, and `pictures` of it; `stopped` step and steps of a training
+        `held_back` of these, None where they are too many to be counted; `disputed` cases that are left out,
+        likewise; `needed` patients held back that the rule asks for; `candidate` or None, see `_candidate`, and `pictures` of it; `stopped` step and steps of a training
         that was stopped, or None; `line` models that were in use, the shipped one first; `can_roll_back`; `problem` a
         sentence, or None.
     """
@@ -56,6 +58,7 @@ def learning_state(
         "new": 0,
         "patients": 0,
         "held_back": 0,
+        "disputed": 0,
         "needed": read_rule_of(folder, None).least_patients_new,
         "candidate": None,
         "pictures": [],
@@ -198,14 +201,19 @@ def read_rule_of(folder: Path, named: str | None) -> Any:
 
 
 def _counts(store: "LabelStore", after: int) -> dict[str, Any]:
-    """Labels, those behind an entry of the audit trail, patients, and those of them that are held back."""
+    """Labels, those behind an entry of the audit trail, patients, those of them that are held back, disputes."""
+    from ..labels.counted_labels import Disputes
     from ..labels.export_query import ExportQuery
     from ..labels.export_split import parts_of
 
     found = store.list(KINDS)
     counts: dict[str, Any] = {"labels": len(found), "new": sum(one.entry > after for one in found)}
     if len(found) > MOST_COUNTED:
-        return {**counts, "patients": None, "held_back": None}
+        return {**counts, "patients": None, "held_back": None, "disputed": None}
+    disputes = Disputes(store, int(store.head().partition(":")[0]))
+    agreed = [one for one in found if not _is_disputed(disputes, one.case)]
+    counts = {"labels": len(agreed), "new": sum(one.entry > after for one in agreed)}
+    counts["disputed"], found = len(found) - len(agreed), tuple(agreed)
     patients: dict[str, str] = {}
     for one in found:
         try:
@@ -217,6 +225,14 @@ def _counts(store: "LabelStore", after: int) -> dict[str, Any]:
     parts = parts_of(patients, ExportQuery(format="datalist", split=0.2, seed=0))
     held_back = {patient for case, patient in patients.items() if parts[case][0] == "test"}
     return {**counts, "patients": len(set(patients.values())), "held_back": len(held_back)}
+
+
+def _is_disputed(disputes: "Disputes", case: str) -> bool:
+    try:
+        return disputes.holds(case)
+    except BreastUSAssistError:
+        # As with a record that cannot be read: the training names it and leaves it out.
+        return False
 
 
 def _stopped(folder: Path, bundle: "Bundle | None") -> Any:
