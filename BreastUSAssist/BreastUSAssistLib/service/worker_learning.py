@@ -45,10 +45,10 @@ def learning_state(
     Returns:
         `model` name, version, promoted, figures or None, of the model in use; `labels` cases with a result of a reader
         or an import; `new` of these, those that came since the training of the model in use; `patients` and
-        `held_back` of these, None where they are too many to be counted; `disputed` cases that are left out,
-        likewise; `needed` patients held back that the rule asks for; `candidate` or None, see `_candidate`, and `pictures` of it; `stopped` step and steps of a training
-        that was stopped, or None; `line` models that were in use, the shipped one first; `can_roll_back`; `problem` a
-        sentence, or None.
+        `held_back` of these, None where they are too many to be counted; `disputed` cases that are left out, likewise;
+        `needed` patients held back that the rule asks for; `candidate` or None, see `_candidate`, and `pictures` of it;
+        `stopped` step and steps of a training that was stopped, or None; `line` models that were in use, the shipped
+        one first; `can_roll_back`; `problem` a sentence, or None.
     """
     from ..learning.promoted_models import promoted_models
 
