@@ -8,7 +8,7 @@ from ..birads.analysis import Analysis, Spacing
 from ..errors import BreastUSAssistError, InputError, OutputError
 from ..ultrasound.frame import Clip, UltrasoundFrame
 from ..ultrasound.tissue import tissue_box
-from .case_states import Step
+from .case_facts import case_steps
 from .image_identity import identity_of
 from .masks import MaskStack
 from .new_label import NewLabel
@@ -93,7 +93,7 @@ def _add(store: LabelStore, clip: Clip, draft: Draft | None) -> tuple[str, Outco
     uids = dict.fromkeys(str(header.get("SOPInstanceUID") or "") for header in clip.headers)
     image = identity_of((frame.pixels for frame in frames), clip.kind, [uid for uid in uids if uid])
     case = store.case_of(image)
-    steps = [Step.of(store.get(case, one.version), one.entry) for one in store.history(case)]
+    steps = case_steps(store, case)
     if any(step.begun or step.kind == "imported" for step in steps):
         return case, "kept"
     last = store.latest(case)

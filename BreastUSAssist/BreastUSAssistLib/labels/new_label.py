@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..birads.analysis import Analysis, Spacing
+from ..birads.analysis import Analysis, Spacing, mask_name
 from ..birads.reading import Reading
 from ..errors import InputError
 from .blobs import BlobFolder, Content
@@ -120,7 +120,12 @@ def store_blobs(label: NewLabel, case: str, blobs: BlobFolder, kept_frames: Mapp
 def analysis_content(analysis: Analysis, case: str) -> bytes:
     """An analysis as it is stored: without names of files, which may hold a patient's, and under the pseudonym."""
     source = analysis.source.model_copy(update={"files": ()})
-    return finite_json(analysis.model_copy(update={"case": case, "source": source}).model_dump(), "The analysis")
+    frames = tuple(
+        frame.model_copy(update={"mask": mask_name(case, frame.frame_number, source.frame_count)})
+        for frame in analysis.frames
+    )
+    changes = {"case": case, "source": source, "frames": frames}
+    return finite_json(analysis.model_copy(update=changes).model_dump(), "The analysis")
 
 
 def _frame_list(addresses: Mapping[int, str]) -> Content:

@@ -125,7 +125,7 @@ class _Opened:
 def _opened(store: "LabelStore", case: str, reader: str, *, unblind: bool) -> _Opened:
     from ..labels.adjudication import open_dispute
     from ..labels.blind_view import open_for
-    from ..labels.case_table import case_facts
+    from ..labels.case_facts import case_facts
     from ..labels.double_reading import double_reading_of
     from .work_beside import work_of
 

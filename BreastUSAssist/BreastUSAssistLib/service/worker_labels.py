@@ -234,7 +234,7 @@ def _looked_at(runs: "Runs", reading: "Reading") -> list[int]:
 
 def _hides_a_decision(store: "LabelStore", label: "NewLabel") -> bool:
     """Whether a version of work in progress would stand above a decision that is not this reader's alone."""
-    from ..labels.case_table import case_facts
+    from ..labels.case_facts import case_facts
     from ..labels.double_reading import double_reading_of, reader_key
 
     case = store.case_of(label.image)
