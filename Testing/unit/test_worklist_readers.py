@@ -19,6 +19,7 @@ from BreastUSAssistLib.labels.double_reading import DoubleReading, choose_double
 from BreastUSAssistLib.labels.masks import MaskStack
 from BreastUSAssistLib.labels.reader_agreement import agreement
 from BreastUSAssistLib.labels.reader_results import reader_result
+from BreastUSAssistLib.labels.record_excerpts import record_excerpt
 from BreastUSAssistLib.labels.store import LabelStore
 from BreastUSAssistLib.labels.worklist import Worklist
 from hypothesis import given
@@ -394,3 +395,17 @@ def test_three_readers_are_compared_by_fleiss(store):
     value = next(one for one in found.fleiss if one.about == "category")
     counts = np.array([[unit.count("3"), unit.count("4A")] for unit in table])
     assert value.units == 3 and value.agreed == 2 and value.kappa == pytest.approx(fleiss_kappa(counts))
+
+
+@pytest.mark.parametrize("kind", ["accepted", "rejected", "autosaved", "imported"])
+@pytest.mark.parametrize("said", [{}, {"reading": None}, {"reading": reading("", decision="open")}, {"runs": ()}])
+def test_an_excerpt_says_of_a_version_what_its_whole_text_says(store, kind, said):
+    if kind in ("accepted", "rejected"):
+        said = {name: value for name, value in said.items() if name != "reading"}
+    first = store.put(label(1, kind, **said))
+    store.put(label(1, "rejected", edit=9))
+    back = store.restore(first.case, 1)
+    for record, text in zip((first, store.get(first.case, 2), back), store.texts(), strict=True):
+        excerpt = record_excerpt(text.text, record.name)
+        assert Step.of_excerpt(excerpt, text.entry) == Step.of(record, text.entry)
+        assert (text.case, text.version, text.parent) == (record.case, record.version, record.parent)

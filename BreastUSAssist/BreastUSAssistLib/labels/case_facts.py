@@ -136,7 +136,7 @@ class _Versions:
         except InputError as error:
             self.damaged.append(str(error))
             return
-        self.steps.append(Step.of(record, stored.entry))
+        self.steps.append(Step.of_excerpt(record, stored.entry))
         if record.get("runs"):
             self.drafts, self.name = tuple(run["analysis"] for run in record["runs"]), name
 

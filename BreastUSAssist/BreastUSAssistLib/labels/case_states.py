@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from .double_reading import DoubleReading, reader_key
-from .record import RecordKind
+from .record import LabelRecord, RecordKind
 
 if TYPE_CHECKING:
     from .record_excerpts import RecordExcerpt
@@ -39,22 +39,21 @@ class Step:
         return self.kind in ("accepted", "rejected")
 
     @classmethod
-    def of(cls, record: "RecordExcerpt", entry: int) -> "Step":
+    def of(cls, record: LabelRecord, entry: int) -> "Step":
         """Step of a version."""
-        kind, reader = record["kind"], record.get("reader", "")
-        reading = record.get("reading") if kind != "imported" else None
-        touched = reading is not None and (reading.get("lesions") or reading.get("seconds_spent", 0) > 0)
-        begun = kind in ("accepted", "rejected") or record.get("restored_from") is not None
-        named = kind == "autosaved" and bool(reader.strip())
-        return cls(
-            record["version"],
-            entry,
-            kind,
-            reader,
-            bool(begun or named or touched),
-            bool(record.get("runs")),
-            tuple(record.get("settles", ())),
-        )
+        reading = record.reading
+        touched = reading is not None and bool(reading.lesions or reading.seconds_spent > 0)
+        begun = _begun(record.kind, record.reader, touched, record.restored_from is not None)
+        return cls(record.version, entry, record.kind, record.reader, begun, bool(record.runs), record.settles)
+
+    @classmethod
+    def of_excerpt(cls, record: "RecordExcerpt", entry: int) -> "Step":
+        """The same from an excerpt of the record."""
+        kind, reader, reading = record["kind"], record.get("reader", ""), record.get("reading") or {}
+        touched = bool(reading.get("lesions") or reading.get("seconds_spent", 0) > 0)
+        begun = _begun(kind, reader, touched, record.get("restored_from") is not None)
+        settles = tuple(record.get("settles", ()))
+        return cls(record["version"], entry, kind, reader, begun, bool(record.get("runs")), settles)
 
 
 def double_reading_for(case: str, chosen: DoubleReading | None) -> DoubleReading | None:
@@ -120,6 +119,12 @@ def _plain_state(steps: Sequence[Step]) -> State:
     if begun:
         return _decision(begun[-1]) if begun[-1].decided else "in_work"
     return "drafted" if any(step.drafted for step in steps) else "waiting"
+
+
+def _begun(kind: RecordKind, reader: str, touched: bool, restored: bool) -> bool:
+    """Whether a reader did anything in a version: a label from outside has a reading that nobody here made."""
+    named = kind == "autosaved" and bool(reader.strip())
+    return kind in ("accepted", "rejected") or restored or named or (touched and kind != "imported")
 
 
 def _decision(step: Step) -> State:

@@ -1,6 +1,7 @@
 """Facts of many cases as arrays, so that 100,000 of them are kept, read and searched in a fraction of a second."""
 
 import json
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any, Self, get_args
@@ -134,7 +135,7 @@ class FactColumns(Mapping[str, CaseFacts]):
             "settles": [[place[old], list(held)] for old, held in self._settles.items() if old in place],
             "damaged": [[row, list(sentences)] for row, sentences in self._damaged.items()],
         }
-        arrays = {f"case {name}": values for name, values in self._of_cases.items() if name != "first"}
+        arrays: dict[str, Any] = {f"case {name}": values for name, values in self._of_cases.items() if name != "first"}
         arrays |= {f"step {name}": values[order] for name, values in self._steps.items()}
         arrays["cases"] = np.frombuffer("".join(self.cases).encode("ascii"), np.uint8)
         arrays["words"] = np.frombuffer(json.dumps(words, separators=(",", ":")).encode(), np.uint8)
@@ -147,8 +148,15 @@ class FactColumns(Mapping[str, CaseFacts]):
         """What `to_bytes` wrote, and what it was told to say.
 
         Raises:
-            ValueError: not so (OSError, KeyError and zipfile.BadZipFile as well).
+            ValueError: these bytes are no such table.
         """
+        try:
+            return cls._from_bytes(content)
+        except (KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError("no table of facts") from error
+
+    @classmethod
+    def _from_bytes(cls, content: bytes) -> tuple[Self, dict[str, Any]]:
         found = cls()
         with np.load(BytesIO(content), allow_pickle=False) as arrays:
             words = json.loads(arrays["words"].tobytes())
