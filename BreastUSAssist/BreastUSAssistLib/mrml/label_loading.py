@@ -115,7 +115,10 @@ def loading_label(scene: Any, opened: Mapping[str, Any]) -> Generator[tuple[int,
         yield done, 2 * count
     whole = False
     try:
-        (source.sequence or source.volume).SetAttribute(IMAGES, "1")
+        node = source.sequence or source.volume
+        # Not a name with a number behind it, which the scene gives to one that was here before.
+        node.SetName(str(opened["case"]))
+        node.SetAttribute(IMAGES, "1")
         set_label_origin(source, origin_of(opened))
         for done, total in _restoring(scene, source, content, opened.get("hidden")):
             yield source.frame_count + round(done / max(total, 1) * source.frame_count), 2 * source.frame_count

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from slicer.i18n import tr as _
 
 from .reader_opinions import Opinion
 from .segment_masks import matrix_of, write_mask
@@ -27,7 +28,7 @@ class OpinionOutlines:
         if not self._source.in_scene:
             return
         volume = self._source.volume
-        node = empty_node(volume, "Readers")
+        node = empty_node(volume, _("Readers"))
         node.SetSaveWithScene(False)
         node.SetHideFromEditors(True)
         self._scene.AddNode(node)

@@ -40,23 +40,29 @@ class CaseLeaving:
         """The scene closes."""
         self._left.clear()
 
-    def _done_with(self, source: "UltrasoundSource") -> bool:
+    def remove(self, source: "UltrasoundSource") -> bool:
+        """Take a case out of the scene that came from the label folder and is kept there; whether it was."""
         from ..mrml.case_removal import remove_case
         from ..mrml.label_loading import is_of_labels
 
+        if not is_of_labels(source) or not self._kept.is_kept(source):
+            return False
         case = self._session.case
-        if (
-            not source.in_scene
-            or not is_of_labels(source)
-            or (case is not None and case.source.volume is source.volume)
-        ):
-            return True
-        try:
-            if not self._kept.is_kept(source):
-                return False
-        except BreastUSAssistError:
-            # A record that cannot be read holds what was never kept.
-            return True
+        if case is not None and case.source.volume is source.volume:
+            self._session.choose(None, quietly=True)
         self._kept.forget(source)
         remove_case(self._session.scene, source)
         return True
+
+    def _done_with(self, source: "UltrasoundSource") -> bool:
+        from ..mrml.label_loading import is_of_labels
+
+        case = self._session.case
+        back = case is not None and case.source.volume is source.volume
+        if back or not source.in_scene or not is_of_labels(source):
+            return True
+        try:
+            return self.remove(source)
+        except BreastUSAssistError:
+            # A record that cannot be read holds what was never kept.
+            return True

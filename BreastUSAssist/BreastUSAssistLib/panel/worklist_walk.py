@@ -92,7 +92,7 @@ class WorklistWalk:
         """Open a case of the list."""
         if self.moving or self._finish.deciding:
             return
-        if case == self.open_case:
+        if case == self.open_case and self.opened is not None:
             self._session.say(_("{case} is open.").format(case=case))
             return
         self.moving = True
@@ -139,7 +139,7 @@ class WorklistWalk:
         elif self.view.case is None:
             last = _("No case before this one.") if move == "back" else _("No other case waits; choose what to show.")
             self._end(last)
-        elif self.view.case == self.open_case:
+        elif self.view.case == self.open_case and self.opened is not None:
             self._end(_("{case} is the only case that waits.").format(case=self.view.case))
         else:
             self._open(self.view.case)
@@ -165,13 +165,23 @@ class WorklistWalk:
         if event.kind != "done":
             self._end(event.message or _("The case was not opened."), "error")
             return
-        from ..mrml.label_loading import find_label_case, loading_label
+        from ..mrml.label_loading import loading_label
 
         answer, scene = event.result, self._session.scene
-        already = find_label_case(scene, str(answer["case"])) is not None
+        already = self._is_there(str(answer["case"]))
         self._steps.run(
             loading_label(scene, answer), lambda node: self._on_loaded(node, answer, already), self._on_failed
         )
+
+    def _is_there(self, case: str) -> bool:
+        """Whether a case is in the scene with work that is nowhere else.
+
+        What the label folder has too makes way for what it has by now: another reader may have opened it here.
+        """
+        from ..mrml.label_loading import find_label_case
+
+        there = find_label_case(self._session.scene, case)
+        return there is not None and not self._leaving.remove(there)
 
     def _on_loaded(self, node: Any, answer: Mapping[str, Any], already: bool) -> None:
         before = self._session.case.source if self._session.case is not None else None
