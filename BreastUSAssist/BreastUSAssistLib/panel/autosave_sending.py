@@ -97,6 +97,8 @@ class WorkSending:
         """Stop; what was sent is not waited for."""
         self._stepper.stop()
         self._waiting.clear()
+        self._sent.clear()
+        self._preparing = None
 
     def _next(self) -> None:
         if self._preparing is None and not self._sent and self._waiting:
@@ -157,7 +159,7 @@ class WorkSending:
         self._next()
 
     def _on_event(self, work: Work, event: "WorkerEvent") -> None:
-        if event.kind == "progress":
+        if event.kind == "progress" or work not in self._sent:
             return
         self._sent.remove(work)
         if event.kind != "done":
@@ -173,16 +175,15 @@ class WorkSending:
     def _take(self, work: Work, result: dict[str, Any]) -> None:
         from ..mrml.label_origin import LabelOrigin, label_origin, set_label_origin
 
-        if result.get("beside"):
-            # Another decided the case: work on it is kept beside its versions until it is decided.
-            self._kept(work, str(result["name"]), True)
-            return
-        version = int(result["version"])
-        self.learn(work.uid, work.content.runs, version, has_image=True)
+        # What another decided gets no version by this work: it is kept beside, as version 0, until it is decided.
+        beside = bool(result.get("beside"))
+        self.learn(work.uid, work.content.runs, 0 if beside else int(result["version"]), has_image=True)
         if work.source.in_scene:
             before = label_origin(work.source)
-            settles = before is not None and before.case == result["case"] and before.settles
-            set_label_origin(work.source, LabelOrigin(str(result["case"]), version, settles))
+            same = before if before is not None and before.case == result["case"] else None
+            parent = (same.parent if same is not None else None) if beside else int(result["version"])
+            origin = LabelOrigin(str(result["case"]), parent, same is not None and same.settles)
+            set_label_origin(work.source, origin)
         self._kept(work, str(result["name"]), bool(result.get("new", True)))
 
     def _known_of(self, uid: str) -> _Known:

@@ -41,6 +41,7 @@ class Autosaving:
         self.sending = WorkSending(session, self._on_kept, self._on_failed)
         self.recovery = Recovery(session, self.sending, self.bar, self._keep_all, self._on_restored)
         self._case: Case | None = None
+        self._looking = False
         self._since: float | None = None
         """When the first change was made that is not kept; None where all is."""
         self._settings: LabelSettings | None = None
@@ -58,7 +59,7 @@ class Autosaving:
     @property
     def busy(self) -> bool:
         """Whether work is on its way to or from the label folder."""
-        return self.sending.busy or self.recovery.busy
+        return self._looking or self.sending.busy or self.recovery.busy
 
     def is_kept(self, case: "Case") -> bool:
         """Whether the label folder has all that was done in a case, decisions aside."""
@@ -96,13 +97,29 @@ class Autosaving:
         if case is self._case:
             return
         self._case, self._since, self._settings = case, None, label_settings()
+        self._looking = False
         self._timer.stop()
         self.bar.clear()
         self.recovery.stop()
         if case is None:
             return
         case.on_change.append(self._on_change)
-        self.recovery.look(case, self._settings)
+        self._looking = True
+        # Whoever opened it says first what he knows of it.
+        qt.QTimer.singleShot(0, lambda: self._look(case))
+
+    def _look(self, case: "Case") -> None:
+        """Ask the label folder for a case that has just been opened, unless it came from there or was kept since."""
+        if case is not self._case:
+            return
+        self._looking = False
+        if case.closed:
+            return
+        version = self._finish.kept.has_same_runs(case)
+        if version is None:
+            self.recovery.look(case, label_settings())
+        else:
+            self.sending.learn(case.content.uid, case.content.runs, version, has_image=True)
 
     def _on_change(self, change: "CaseChange") -> None:
         if change.what == "run" and self.recovery.restoring:
