@@ -1,6 +1,7 @@
 """Requests about the label store: what a reader left is kept, and comes back to whom it may come back."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ from BreastUSAssistLib.labels.store import LabelStore
 from BreastUSAssistLib.service.label_packing import pack_labels, unpack_labels
 from BreastUSAssistLib.service.work_beside import work_of
 from BreastUSAssistLib.service.worker_clip import WorkerClip, write_frames_now
-from BreastUSAssistLib.service.worker_protocol import REQUESTS, write_array
+from BreastUSAssistLib.service.worker_protocol import REQUESTS, take_array, write_array
 from BreastUSAssistLib.service.worker_requests import Worksite, perform
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from label_samples import KEY, drafted, outlines, picture
+from worker_child import answer, handed, new_client, poll_until
 
 SHAPE = (3, 48, 65)
 FILES = ("runs", "frames", "labels")
@@ -149,10 +151,10 @@ def test_an_image_is_found_by_its_pixels_its_hash_and_its_name(process):
     case = process.autosave(edit=7)["case"]
     sha256 = identity_of(frames(0), "cine").sha256
     answers = [process.find(**what) for what in ({"clip": process.clip()}, {"sha256": sha256}, {"case": case})]
-    for answer in answers:
-        assert (answer["case"], answer["stored"], answer["state"]) == (case, True, "in_work")
-        assert np.array_equal(array_of(answer, "labels"), masks(7))
-        assert not {"frames", "times_ms", "spacing"} & set(answer)
+    for found in answers:
+        assert (found["case"], found["stored"], found["state"]) == (case, True, "in_work")
+        assert np.array_equal(array_of(found, "labels"), masks(7))
+        assert not {"frames", "times_ms", "spacing"} & set(found)
     assert process.find(clip=process.clip(1)) == {"case": None}
     assert process.find(sha256="0" * 64) == {"case": None}
     assert process.find(case="case-" + "a" * 16) == {"case": None}
@@ -398,6 +400,37 @@ def test_a_store_that_was_taken_away_or_replaced_is_not_written_to_any_more(proc
     for folder in (tmp_path / "elsewhere", process.store):
         with LabelStore.open(folder) as store:
             assert not store.verify().damages
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals of POSIX")
+def test_what_was_acknowledged_outlives_the_process(process):
+    """The process is killed while it works; the one that follows goes on where the reader was."""
+    client = new_client()
+    try:
+        said = {"store": str(process.store), "reader": "AB", "encrypted": False}
+        kept = []
+        for edit in (7, 8):
+            work = {
+                "kind": "autosaved",
+                "reading": reading("AB", "open").model_dump_json(),
+                "runs": [{"analysis": draft().model_dump_json(), "packed": list(map(pack_labels, masks(0)))}],
+                "packed": list(map(pack_labels, masks(edit))),
+            }
+            image = {"case": kept[0]["case"]} if kept else {"clip": handed(client, frames(0))}
+            kept.append(answer(client, "keep_label", {**said, **work, **image}))
+        assert answer(client, "worklist", {**said, "move": "next"})["case"] == kept[0]["case"]
+        client.request("open_label", {**said, "case": kept[0]["case"]}, lambda event: None)
+        client._child.process.kill()
+        poll_until(client, lambda: not client.running)
+        looked = answer(client, "worklist", said)
+        assert (looked["case"], looked["state"]) == (kept[0]["case"], "in_work")
+        opened = answer(client, "open_label", {**said, "case": kept[0]["case"]})
+        assert np.array_equal(take_array(opened["frames"]), frames(0))
+        assert np.array_equal(take_array(opened["labels"]), masks(8)) and opened["parent"] == kept[1]["version"] == 2
+    finally:
+        client.close()
+    with LabelStore.open(process.store) as store:
+        assert not store.verify().damages
 
 
 def test_every_request_is_known(process):
