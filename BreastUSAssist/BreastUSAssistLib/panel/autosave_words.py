@@ -45,12 +45,15 @@ def brought_back(version: KeptVersion) -> str:
     """That it is in the case now."""
     if version.is_draft:
         return _("The AI's draft of {when} was brought back.").format(when=version.when)
-    if not version.own:
-        return in_the_folder(version)
-    words = _("Your work of {when} was brought back.")
-    if version.kind != "autosaved":
+    if version.kind == "imported":
+        words = _("The imported outlines of {when} were brought here.")
+    elif not version.own:
+        words = _("What {reader} did until {when} was brought here.")
+    elif version.kind == "autosaved":
+        words = _("Your work of {when} was brought back.")
+    else:
         words = _("Your label of {when} was brought back.")
-    return words.format(when=version.when)
+    return words.format(reader=version.reader, when=version.when)
 
 
 def in_the_folder(version: KeptVersion) -> str:

@@ -205,7 +205,7 @@ class Autosaving:
         if self._is_shown(work):
             self._since = self._clock() if self._since is None else self._since
             self._timer.start(RETRY_MS)
-            self.bar.show_kept(_("Not autosaved: {reason}").format(reason=reason))
+            self.bar.show_kept(_("Not autosaved yet, it is tried again: {reason}").format(reason=reason))
         else:
             self._session.say(reason, "error")
         self._go_on(work.uid)
