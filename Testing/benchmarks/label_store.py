@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
+from PIL import Image
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT / "BreastUSAssist"), str(CHECKOUT / "Testing")]
 
@@ -27,6 +30,8 @@ from BreastUSAssistLib.labels.image_identity import identity_of  # noqa: E402
 from BreastUSAssistLib.labels.masks import MaskStack  # noqa: E402
 from BreastUSAssistLib.labels.store import LabelStore  # noqa: E402
 from BreastUSAssistLib.labels.verification import verify_store  # noqa: E402
+from BreastUSAssistLib.labels.worklist import Worklist  # noqa: E402
+from BreastUSAssistLib.ultrasound.phantom import render, standard_cases  # noqa: E402
 from label_samples import KEY, label, outlines, picture  # noqa: E402
 
 WRITERS = 4
@@ -127,8 +132,14 @@ def _write_for_ever(folder: Path, number: int, told: int) -> None:
 
 
 def puts(folder: Path) -> dict[str, Any]:
-    """Time of a put: one mask of 1024 x 768 with its record; the same with draft, analysis and image besides."""
-    whole, bare = [], []
+    """Time of a put: one mask of 1024 x 768 with its record; the same with draft, analysis and image besides.
+
+    The image is noise, which is the worst to compress, and a phantom, which is like ultrasound.
+    """
+    whole: dict[str, list[float]] = {"noise": [], "phantom": []}
+    bare = []
+    grey = render(standard_cases()["irregular-spiculated"]).frame().grey
+    shown = np.asarray(Image.fromarray(grey).resize((1024, 768)))
     with LabelStore.create(folder, secret=KEY) as store:
         for seed in range(60):
             image = picture(seed, 768, 1024)
@@ -136,12 +147,16 @@ def puts(folder: Path) -> dict[str, Any]:
             result = MaskStack.of_labels(outlines(seed, 1, 768, 1024))
             plain = label(image=identity, result=result, runs=())
             bare.append(_ms(lambda put=store.put, new=plain: put(new)))
-            image = picture(1000 + seed, 768, 1024)
             draft = MaskStack.of_labels(outlines(2000 + seed, 1, 768, 1024))
             runs = [(label().runs[0][0], draft)]
-            full = label(image=identity_of([image], "still"), result=result, runs=runs, frames={1: image})
-            whole.append(_ms(lambda put=store.put, new=full: put(new)))
-    return {"put ms": _spread(bare), "put with draft, analysis and image ms": _spread(whole)}
+            images = {"noise": picture(1000 + seed, 768, 1024), "phantom": np.roll(shown, seed + 1, axis=1)}
+            for kind, image in images.items():
+                full = label(image=identity_of([image], "still"), result=result, runs=runs, frames={1: image})
+                whole[kind].append(_ms(lambda put=store.put, new=full: put(new)))
+    return {
+        "put ms": _spread(bare),
+        **{f"put with draft, analysis and image ({kind}) ms": _spread(times) for kind, times in whole.items()},
+    }
 
 
 def large(folder: Path, records: int) -> dict[str, Any]:
@@ -153,7 +168,12 @@ def large(folder: Path, records: int) -> dict[str, Any]:
         store._index._connection.execute("PRAGMA synchronous=OFF")
         for seed in range(records):
             store.put(label(seed, ("accepted", "rejected", "autosaved")[seed % 3], edit=seed % 1000))
-    figures: dict[str, Any] = {"filled s": round(time.perf_counter() - began, 1)}
+    return {"filled s": round(time.perf_counter() - began, 1), **of_large(folder, records)}
+
+
+def of_large(folder: Path, records: int) -> dict[str, Any]:
+    """Figures of a filled store."""
+    figures: dict[str, Any] = {}
     stores: list[LabelStore] = []
     opened = [_ms(lambda: stores.append(LabelStore.open(folder, secret=KEY))) for _ in range(5)]
     figures["open ms"] = _spread(opened)
@@ -168,6 +188,7 @@ def large(folder: Path, records: int) -> dict[str, Any]:
         + [_ms(lambda: store.next_case(None, ("imported",)))]
     )
     figures["get ms"] = _spread([_ms(lambda case=case: store.get(case)) for case in chance.choices(cases, k=1000)])
+    figures |= worklists(store)
     (text,) = store._index._connection.execute("SELECT sum(length(text)) FROM trail").fetchone()
     size = (folder / "index.sqlite").stat().st_size
     figures["text bytes a record"] = round(text / records)
@@ -180,6 +201,25 @@ def large(folder: Path, records: int) -> dict[str, Any]:
     found = verify_store(folder, secret=KEY)
     figures["verify s"] = round(time.perf_counter() - began, 1)
     figures["verify found"] = len(found.damages)
+    return figures
+
+
+def worklists(store: LabelStore) -> dict[str, Any]:
+    """A worklist that needs every case: the first time, again in another process's place, and its next cases."""
+    began, busy = time.perf_counter(), time.process_time()
+    first = Worklist(store, "AB", strategy="most-uncertain")
+    first.progress()
+    figures: dict[str, Any] = {
+        "first table s": round(time.perf_counter() - began, 1),
+        "first table, processor time s": round(time.process_time() - busy, 1),
+    }
+    again = [Worklist(store, "AB", strategy="most-uncertain") for _ in range(5)]
+    figures["table again ms"] = _spread([_ms(one.progress) for one in again])
+    after = []
+    for seed in range(30):
+        store.put(label(seed, edit=2000 + seed))
+        after.append(_ms(again[0].next))
+    figures["next case of a worklist, after a put ms"] = _spread(after)
     return figures
 
 

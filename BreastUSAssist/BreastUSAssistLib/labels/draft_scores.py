@@ -36,13 +36,13 @@ def draft_scores(analyses: Sequence[Mapping[str, Any]]) -> DraftScores:
     frames, lesions, gates = _latest(analyses)
     if not frames:
         return DraftScores()
-    of_lesions = [one for one in map(_lesion_uncertainty, lesions) if one is not None]
+    if lesions:
+        of_lesions = [one for one in map(_lesion_uncertainty, lesions) if one is not None]
+        return DraftScores(max(of_lesions, default=None), _unlikeness(frames, gates), _predicted(lesions))
     of_frames = [one for one in map(_frame_uncertainty, frames) if one is not None]
-    if of_lesions:
-        uncertainty: float | None = max(of_lesions)
-    else:
-        uncertainty = sum(of_frames) / len(of_frames) if of_frames and not lesions else None
-    return DraftScores(uncertainty, _unlikeness(frames, gates), _predicted(lesions, bool(of_frames)))
+    if not of_frames:
+        return DraftScores(None, _unlikeness(frames, gates))
+    return DraftScores(sum(of_frames) / len(of_frames), _unlikeness(frames, gates), "normal")
 
 
 def _latest(
@@ -89,9 +89,7 @@ def _unlikeness(
     return sum(weight.values()) / len(weight)
 
 
-def _predicted(lesions: Sequence[Mapping[str, Any]], was_read: bool) -> PredictedClass | None:
+def _predicted(lesions: Sequence[Mapping[str, Any]]) -> PredictedClass | None:
     known = [lesion["assessment"].get("probability_malignant") for lesion in lesions]
     known = [one for one in known if one is not None]
-    if known:
-        return "malignant" if max(known) >= 0.5 else "benign"
-    return "normal" if was_read and not lesions else None
+    return None if not known else "malignant" if max(known) >= 0.5 else "benign"
