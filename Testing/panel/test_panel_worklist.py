@@ -232,6 +232,33 @@ def test_a_case_that_cannot_be_opened_leaves_what_is_open(bench: PanelBench) -> 
     assert go(bench) == cases[1]
 
 
+def test_the_scene_closes_while_a_case_opens(bench: PanelBench) -> None:
+    from host import clear
+
+    cases = begin(bench)
+    go(bench)
+    press(bench, "Alt+W")
+    clear()
+    bench.turn()
+    assert (bench.case, images(bench), bench.panel.worklist.walk.moving) == (None, [], False)
+    assert go(bench) in cases
+
+
+def test_the_analysis_program_dies_on_the_way(bench: PanelBench) -> None:
+    cases = begin(bench)
+    go(bench)
+    mask = draw(bench)
+    go(bench)
+    press(bench, "Alt+W")
+    bench.session.client._child.process.kill()
+    bench.turn()
+    assert bench.status.startswith("✖")
+    assert bench.panel.worklist.walk.open_case == cases[1]
+    assert go(bench) == cases[2]
+    assert [go(bench, "Alt+B"), go(bench, "Alt+B")] == [cases[1], cases[0]]
+    assert np.array_equal(bench.mask(), mask)
+
+
 def test_a_blind_case_shows_nothing_of_another_reader(bench: PanelBench) -> None:
     (case,) = begin(bench, 1)
     with LabelStore.open(labels_of(bench)) as store:

@@ -14,6 +14,8 @@ from .worklist_walk import WorklistWalk
 
 OPEN_SETTING = "BreastUSAssist/WorklistOpen"
 """Whether the section is unfolded; one who works with it finds it so after a restart."""
+MOST_HEIGHT = 190
+"""Pixels of the list."""
 TYPING_MS = 500
 """Without a change of reader or folder, after which the list is read again."""
 
@@ -129,6 +131,8 @@ class WorklistSection:
             words = _("Opening a case…")
         elif case and walk.opened is not None and walk.opened["case"] == case:
             words = opened_words(walk.opened)
+        elif case:
+            words = _("{case} is open.").format(case=case)
         elif walk.resumes and walk.view is not None:
             words = _("You were at {case}.").format(case=walk.view.case)
         self._ui.currentLabel.setText(words)
@@ -145,7 +149,7 @@ class WorklistSection:
         left_out = view.due - len(listed) if view is not None else 0
         table.setRowCount(len(listed) + (1 if left_out > 0 else 0))
         for row, (case, state) in enumerate(listed):
-            blind = view is not None and case in view.blind
+            blind = view is not None and case in view.blind and state != "disputed"
             words = _("{state}, read blind") if blind else _("{state}")
             tip = _("What other readers made of it is shown once you have decided.") if blind else ""
             for column, text in enumerate((case, words.format(state=state_words(state)))):
@@ -155,6 +159,8 @@ class WorklistSection:
             self._put(len(listed), 1, "", "", bold=False)
         table.resizeColumnToContents(0)
         table.resizeRowsToContents()
+        table.setFixedHeight(_height(table))
+        table.setVisible(bool(listed))
         place = next((row for row, (case, _state) in enumerate(listed) if case == current), -1)
         if place >= 0:
             table.selectRow(place)
@@ -169,3 +175,9 @@ class WorklistSection:
         font.setBold(bold)
         item.setFont(font)
         self._ui.casesTable.setItem(row, column, item)
+
+
+def _height(table: Any) -> int:
+    """As high as its rows, up to some ten: the sections below are to be seen as well."""
+    rows = sum(int(table.rowHeight(row)) for row in range(int(table.rowCount)))
+    return min(int(table.horizontalHeader().sizeHint.height()) + rows + 4, MOST_HEIGHT)

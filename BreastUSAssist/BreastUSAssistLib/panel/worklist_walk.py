@@ -1,6 +1,6 @@
 """A reader's way through the label folder: which case is next, opening it, leaving the one before. Has no widget."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
@@ -25,7 +25,9 @@ class WorklistWalk:
         self._session, self._finish = session, finish
         self._leaving = CaseLeaving(session, finish.kept)
         self._steps = Stepper()
-        self._look = 0
+        self._look = self._step = 0
+        """Requests whose answers count: of the last look, and of the move that is going on."""
+        self._turn = 0
         self._wanted: str | None = None
         self.view: WorklistView | None = None
         self.trouble = ""
@@ -84,9 +86,9 @@ class WorklistWalk:
         self.changed.emit()
         case = self.view.case
         if move == "next" and self.resumes and case is not None:
-            self._leaving.keep(lambda: self._open(case))
+            self._when_kept(lambda: self._open(case))
         else:
-            self._leaving.keep(lambda: self._ask_worklist(move))
+            self._when_kept(lambda: self._ask_worklist(move))
 
     def open(self, case: str) -> None:
         """Open a case of the list."""
@@ -97,7 +99,7 @@ class WorklistWalk:
             return
         self.moving = True
         self.changed.emit()
-        self._leaving.keep(lambda: self._open(case))
+        self._when_kept(lambda: self._open(case))
 
     def next_if_open(self) -> bool:
         """Go on where a case of the worklist is before the reader; whether it is."""
@@ -109,8 +111,14 @@ class WorklistWalk:
     def stop(self) -> None:
         """Let go of what is being opened."""
         self._steps.stop()
-        self._wanted = None
+        self._turn += 1
+        self._step, self._wanted = 0, None
         self._end()
+
+    def _when_kept(self, action: Callable[[], None]) -> None:
+        """Do it once the work on the open case is kept, unless all was stopped meanwhile."""
+        turn = self._turn
+        self._leaving.keep(lambda: action() if turn == self._turn else None)
 
     def _ask_worklist(self, move: str, strategy: str | None = None, states: tuple[str, ...] | None = None) -> None:
         settings = label_settings()
@@ -125,9 +133,11 @@ class WorklistWalk:
         number = self._session.ask("worklist", request, lambda event: self._on_worklist(move, event))
         if move == "look":
             self._look = number
+        else:
+            self._step = number
 
     def _on_worklist(self, move: str, event: "WorkerEvent") -> None:
-        if event.kind == "progress" or (move == "look" and event.request != self._look):
+        if event.kind == "progress" or event.request != (self._look if move == "look" else self._step):
             return
         if event.kind != "done":
             self._on_no_worklist(move, event)
@@ -157,10 +167,10 @@ class WorklistWalk:
     def _open(self, case: str) -> None:
         settings = label_settings()
         request = {"store": str(settings.folder), "case": case, "reader": settings.reader}
-        self._session.ask("open_label", request, self._on_opened)
+        self._step = self._session.ask("open_label", request, self._on_opened)
 
     def _on_opened(self, event: "WorkerEvent") -> None:
-        if event.kind == "progress" or not self.moving:
+        if event.kind == "progress" or event.request != self._step:
             return
         if event.kind != "done":
             self._end(event.message or _("The case was not opened."), "error")
