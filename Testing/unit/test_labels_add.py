@@ -119,6 +119,8 @@ def test_still_cine_and_volume_open_as_they_were(store, tmp_path):
         assert np.array_equal(frames, pixels if frames.ndim == pixels.ndim else pixels[..., 0])
         assert (answer["state"], answer["runs"], answer["reading"], answer["labels"]) == ("waiting", [], None, None)
         spacing = clip.frame(0).spacing_in(tissue_box(clip.frame(0)))
+        assert answer["slice_mm"] == clip.slice_mm
+        assert answer["times_ms"] == (None if clip.times_ms is None or len(clip) == 1 else pytest.approx(clip.times_ms))
         assert answer["spacing"] == (None if spacing is None else vars(spacing))
 
 

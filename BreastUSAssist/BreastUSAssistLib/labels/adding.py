@@ -110,6 +110,8 @@ def _add(store: LabelStore, clip: Clip, draft: Draft | None) -> tuple[str, Outco
             runs=runs,
             frames={} if stored else {number: frame.pixels for number, frame in enumerate(frames, 1)},
             spacing=_spacing(frames[0]),
+            slice_mm=clip.slice_mm,
+            frame_ms=clip.frame_ms,
             patient=next((str(header.PatientID) for header in clip.headers if header.get("PatientID")), None),
         )
     )
@@ -118,4 +120,6 @@ def _add(store: LabelStore, clip: Clip, draft: Draft | None) -> tuple[str, Outco
 
 def _spacing(frame: UltrasoundFrame) -> Spacing | None:
     found = frame.spacing_in(tissue_box(frame))
-    return found and Spacing(row_mm=found.row_mm, column_mm=found.column_mm, source=found.source)
+    if found is None:
+        return None
+    return Spacing(row_mm=found.row_mm, column_mm=found.column_mm, source=found.source)

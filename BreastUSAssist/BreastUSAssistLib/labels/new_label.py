@@ -35,6 +35,10 @@ class NewLabel:
     """Frames to keep for training, by 1-based number; uint8, (rows, columns[, 3]). Those of earlier versions stay."""
     spacing: Spacing | None = None
     """None: that of the last run."""
+    slice_mm: float | None = None
+    """Distance between the slices of a volume; None: that of the latest version."""
+    frame_ms: float | None = None
+    """Mean time from one frame to the next; None: that of the latest version."""
     patient: str | None = None
     """Whatever tells patients apart, such as the patient ID; a pseudonym of it is stored, never itself."""
     pathology: Pathology | None = None
@@ -103,6 +107,8 @@ def store_blobs(label: NewLabel, case: str, blobs: BlobFolder, kept_frames: Mapp
         image=label.image,
         pathology=label.pathology,
         spacing=label.spacing or next((run.source.spacing for run, _ in reversed(label.runs)), None),
+        slice_mm=label.slice_mm,
+        frame_ms=label.frame_ms,
         runs=runs,
         result=result,
         frames=listed,

@@ -77,6 +77,10 @@ class LabelRecord(Record):
     unknown, and in records of format 1.0, see known_values.pathology_of."""
     spacing: Spacing | None = None
     """Pixel spacing in mm; None where unknown."""
+    slice_mm: float | None = Field(default=None, gt=0)
+    """Distance between the slices of a volume; None where unknown, and for other images."""
+    frame_ms: float | None = Field(default=None, gt=0)
+    """Mean time from one frame of a cine to the next; None where unknown."""
     runs: tuple[Run, ...] = ()
     """The AI's drafts, in the order in which they were made."""
     result: Digest | None = None

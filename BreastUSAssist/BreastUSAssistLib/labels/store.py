@@ -34,6 +34,9 @@ __all__ = ["Clock", "LabelStore", "LabelSummary"]
 
 Clock = Callable[[], float]
 
+_KEPT = ("patient", "pathology", "slice_mm", "frame_ms")
+"""What is known of an image from one version on, unless a later one says otherwise."""
+
 
 class LabelStore(RecordContents):
     """A folder of labels. Several processes on one computer may have it open; use one object from any thread.
@@ -163,12 +166,10 @@ class LabelStore(RecordContents):
             last, frames = self._latest_whole(case)
             record = store_blobs(label, case, self._blobs, frames)
             patient = None if label.patient is None else self.patient_of(label.patient)
+            known: dict[str, object] = {"patient": patient}
             if last is not None:
-                kept = {"patient": patient or last.patient, "pathology": label.pathology or last.pathology}
-                record = record.model_copy(update=kept)
-            else:
-                record = record.model_copy(update={"patient": patient})
-            return self._added(record, label.parent)
+                known = {name: known.get(name) or getattr(record, name) or getattr(last, name) for name in _KEPT}
+            return self._added(record.model_copy(update=known), label.parent)
 
     def restore(self, case: str, version: int, by: str = "") -> LabelRecord:
         """Bring an older version back, as a new version; nothing in between is lost.

@@ -8,6 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
+import numpy as np
 from pydantic import Field, ValidationError
 
 from ..birads.analysis import Analysis
@@ -51,7 +52,8 @@ class WorkBeside(Record):
         return MaskStack.of((self.content.frame_count, *size), masks, self.looked_at)
 
     def _draft(self, run: StoredRun) -> MaskStack:
-        size, masks = (self.content.rows, self.content.columns), {}
+        size = (self.content.rows, self.content.columns)
+        masks: dict[tuple[int, int], np.ndarray] = {}
         for frame, packed in enumerate(run.labels, run.first_frame):
             image = unpack_labels(packed, *size)
             masks |= {(frame, number): image == number for number in set(image[image > 0].tolist())}

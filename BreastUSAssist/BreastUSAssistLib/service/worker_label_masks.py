@@ -90,7 +90,7 @@ def written_masks(exchange: Path, name: str, masks: "MaskStack") -> str:
 def _of_packed(handed: Mapping[str, Any], shape: tuple[int, int, int], spoken: Iterable[int]) -> "MaskStack":
     from ..labels.masks import MaskStack
 
-    masks = {}
+    masks: dict[tuple[int, int], np.ndarray] = {}
     for frame, text in enumerate(handed["packed"], int(handed.get("first_frame") or 1)):
         if not text:
             continue

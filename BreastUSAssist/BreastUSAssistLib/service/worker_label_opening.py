@@ -218,14 +218,16 @@ def _frames(store: "LabelStore", record: "LabelRecord") -> Iterator[np.ndarray]:
 def _image_told(opened: _Opened) -> dict[str, Any]:
     record = opened.view.record
     times: dict[int, float | None] = {}
-    slice_mm = None
+    slice_mm = record.slice_mm
     for analysis, _ in opened.runs:
         times |= {frame["frame_number"]: frame.get("time_ms") for frame in analysis["frames"]}
-        slice_mm = analysis["source"].get("slice_mm", slice_mm)
+        slice_mm = analysis["source"].get("slice_mm") or slice_mm
     known = [times.get(number) for number in range(1, record.image.frame_count + 1)]
+    if None in known and record.frame_ms is not None:
+        known = [record.frame_ms * index for index in range(record.image.frame_count)]
     return {
         "spacing": None if record.spacing is None else record.spacing.model_dump(),
-        "times_ms": known if all(time is not None for time in known) else None,
+        "times_ms": None if None in known else known,
         "slice_mm": slice_mm,
     }
 

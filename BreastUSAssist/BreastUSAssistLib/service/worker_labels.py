@@ -90,6 +90,8 @@ class _Image:
     """Where no run says it."""
     measured: "Spacing | None" = None
     """By the user: stands above that of the runs."""
+    slice_mm: float | None = None
+    frame_ms: float | None = None
     patient: str | None = None
 
 
@@ -137,12 +139,16 @@ def _handed_image(arguments: Mapping[str, Any], store: "LabelStore", progress: "
     identity = identity_of(pixels(), clip.kind, [uid for uid in uids if uid])
     first = clip.frame(0)
     known = first.spacing_in(tissue_box(first))
-    spacing = known and Spacing(row_mm=known.row_mm, column_mm=known.column_mm, source=known.source)
+    spacing = None
+    if known is not None:
+        spacing = Spacing(row_mm=known.row_mm, column_mm=known.column_mm, source=known.source)
     return _Image(
         identity,
         {} if _has_frames(store, identity) else {number: frame.pixels for number, frame in enumerate(clip, start=1)},
         spacing,
         spacing if handed.spacing is not None and handed.spacing[2] == "user" else None,
+        clip.slice_mm,
+        clip.frame_ms,
         # The store keeps a keyed pseudonym of it, so that splits keep a patient's images together.
         next((str(header.PatientID) for header in headers if header.get("PatientID")), None),
     )
@@ -196,6 +202,8 @@ def _label(arguments: Mapping[str, Any], reading: "Reading", image: _Image, stor
         runs=runs,
         frames=image.frames,
         spacing=image.measured or of_runs or image.spacing,
+        slice_mm=image.slice_mm,
+        frame_ms=image.frame_ms,
         patient=image.patient,
         parent=None if parent is None else int(parent),
     )

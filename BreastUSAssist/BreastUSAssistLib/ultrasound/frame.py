@@ -129,6 +129,13 @@ class Clip:
     slice_mm: float | None = None
     """Distance between slices of a volume."""
 
+    @property
+    def frame_ms(self) -> float | None:
+        """Mean time from one frame to the next; None where the source does not say."""
+        if self.times_ms is None or len(self.times_ms) < 2 or self.times_ms[-1] <= self.times_ms[0]:
+            return None
+        return (self.times_ms[-1] - self.times_ms[0]) / (len(self.times_ms) - 1)
+
     def frame(self, index: int) -> UltrasoundFrame:
         """Decode frame `index`, 0 <= index < frame_count."""
         if not 0 <= index < self.frame_count:
