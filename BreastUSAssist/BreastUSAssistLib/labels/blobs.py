@@ -190,7 +190,7 @@ def _packed_pixels(content: Content) -> bytes:
     given = np.frombuffer(content.data, np.uint8)
     values = given.copy()
     values[content.stride :] -= given[: -content.stride]
-    differences = memoryview(values)
+    differences = values.data
     starts = range(0, max(1, len(differences)), _PART)
 
     def packed(start: int) -> bytes:

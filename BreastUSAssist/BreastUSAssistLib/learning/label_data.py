@@ -18,7 +18,7 @@ from ..labels.store import LabelStore
 from ..model.preprocessing import Letterbox
 from ..ultrasound.frame import SourceReference, UltrasoundFrame
 from .manifest import ManifestRow, load_image
-from .training_data import CLASSES, NORMAL, TrainingImages
+from .training_data import CLASSES, TrainingImages
 
 DATASET = "labels"
 
@@ -182,7 +182,7 @@ def _frames(store: LabelStore, record: LabelRecord, most: int) -> list[LabelledF
     pathology = pathology_of(store, record)
     shown = {frame for frame, _ in masks.planes}
     patient = record.patient or record.case
-    normal = CLASSES[NORMAL]
+    normal: Pathology = "normal"
     return [
         LabelledFrame(
             record,
