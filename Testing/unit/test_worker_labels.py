@@ -392,6 +392,10 @@ def test_a_store_that_was_taken_away_or_replaced_is_not_written_to_any_more(proc
     case = process.autosave("AB")["case"]
     process.store.rename(tmp_path / "elsewhere")
     assert process.find(case=case) == {"case": None}
+    LabelStore.create(process.store, encrypted=False).close()
+    seal = (process.store / "index.seal").read_bytes()
+    process.ask("worklist", reader="AB")
+    assert (process.store / "index.seal").read_bytes() == seal, "the one that was there before seals it no more"
     assert process.autosave("AB", seed=1)["version"] == 1
     with LabelStore.open(tmp_path / "elsewhere") as before, LabelStore.open(process.store) as now:
         assert [one.case for one in before.list()] == [case] and before.header.id != now.header.id

@@ -265,9 +265,14 @@ class LabelIndex:
             rows = self._connection.execute(_SUMMARY + where, values).fetchall()
         return [entry_of(row) for row in rows]
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the file that lies there is still the one that was opened."""
+        return _identity(self._path) == self._identity
+
     def _still_there(self) -> None:
         """A folder taken away (a network drive, a renamed folder) leaves SQLite writing where nobody will look."""
-        if _identity(self._path) != self._identity:
+        if not self.in_place:
             raise OutputError(f"The label store {self._path.parent} is gone; put the folder back, then try again.")
 
 

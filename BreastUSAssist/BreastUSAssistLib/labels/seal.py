@@ -18,12 +18,12 @@ _BLOCK = 65536
 
 
 def seal_index(folder: Path, index: LabelIndex) -> None:
-    """Seal the index as it is now, unless it is sealed already or open for reading alone.
+    """Seal the index as it is now, unless it is sealed already, open for reading alone, or another one lies there now.
 
     A seal that cannot be written (a full disk) stays the old one: verification then says from which entry on it is
     missing, and no label depends on it.
     """
-    if index.read_only:
+    if index.read_only or not index.in_place:
         return
     try:
         number, hashed = index.head()

@@ -139,7 +139,8 @@ def _check_decision(test: Any, client: "WorkerClient", case: "Case") -> None:
     test.delayDisplay(_("The reader accepts the case, which is kept as a label."))
     decided = case.decided("self-test", "accepted", "", datetime.now(UTC))
     drafts = [(run.model_dump_json(), write_array(client.exchange(), "draft", labels)) for run, labels in case.drafts()]
-    with tempfile.TemporaryDirectory() as folder:
+    # The analysis process has the labels open for a while yet; Windows lets nobody remove an open file.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         arguments = {
             "clip": _sent(client, case, range(case.source.frame_count)),
             "reading": decided.model_dump_json(),
