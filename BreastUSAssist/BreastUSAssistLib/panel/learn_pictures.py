@@ -41,7 +41,9 @@ class LearnPictures:
             return
         pixmap, told = self._shown[self._index]
         width = min(max(int(self._ui.section.width) - 16, LEAST_WIDTH), int(pixmap.width()))
-        self._ui.pictureLabel.setPixmap(pixmap.scaledToWidth(width, qt.Qt.SmoothTransformation))
+        fitting = pixmap.scaledToWidth(width, qt.Qt.SmoothTransformation)
+        self._ui.pictureLabel.setPixmap(fitting)
+        self._ui.pictureLabel.setFixedHeight(int(fitting.height()))
         words = picture_words(told, self._index + 1, len(self._shown))
         self._ui.pictureWordsLabel.setText(words)
         self._ui.pictureLabel.setAccessibleName(

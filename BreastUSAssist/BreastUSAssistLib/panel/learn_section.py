@@ -19,7 +19,7 @@ from .session import Session
 DATA_SETTING, ALONE_SETTING = "BreastUSAssist/OriginalData", "BreastUSAssist/OfferWithoutOriginalData"
 PAUSE_MS = 400
 """Without another change of the label folder's name before it is looked into."""
-MOST_HEIGHT = 150
+MOST_HEIGHT = 210
 """Pixels for the rows of a table."""
 
 

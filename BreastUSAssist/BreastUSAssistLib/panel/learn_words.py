@@ -65,8 +65,8 @@ def figure_rows(figures: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     """What was measured, before, after, and the change with its 95 % interval, a row each."""
     rows = []
     named = (
-        ("new", _("Dice, your labels"), _("Outlined without lesion, your labels"), _("AUC, your labels")),
-        ("old", _("Dice, original data"), _("Outlined without lesion, original data"), _("AUC, original data")),
+        ("new", _("Dice, your labels"), _("False outlines, your labels"), _("AUC, your labels")),
+        ("old", _("Dice, original data"), _("False outlines, original data"), _("AUC, original data")),
     )
     for part, dice, free, auc in named:
         found = figures[part]
@@ -74,16 +74,14 @@ def figure_rows(figures: dict[str, Any]) -> list[tuple[str, str, str, str]]:
             rows.append((dice, "–", "–", _("not at hand")))
             continue
         if found["gain"] is not None:
-            between = ""
-            if found["interval"] is not None:
-                between = _(" ({low:+.3f} to {high:+.3f})").format(low=found["interval"][0], high=found["interval"][1])
-            images = _("{what}, {images} images of {patients} patients")
-            what = images.format(what=dice, images=found["images"], patients=found["patients"])
-            rows.append((what, *_numbers(found["dice_before"], found["dice_after"]), f"{found['gain']:+.3f}{between}"))
+            text = _("{what}\n{images} images, {patients} patients")
+            what = text.format(what=dice, images=found["images"], patients=found["patients"])
+            rows.append((what, *_numbers(found["dice_before"], found["dice_after"]), _change(found)))
         if found["lesion_free"]:
             counts = [str(found[key]) for key in ("false_before", "false_after")]
             change = f"{found['false_after'] - found['false_before']:+d}"
-            rows.append((_("{what}, of {images}").format(what=free, images=found["lesion_free"]), *counts, change))
+            text = _("{what}\nin {images} without a lesion")
+            rows.append((text.format(what=free, images=found["lesion_free"]), *counts, change))
         if found["auc_before"] is not None and found["auc_after"] is not None:
             before, after = found["auc_before"], found["auc_after"]
             rows.append((auc, *_numbers(before, after), f"{after - before:+.3f}"))
@@ -111,6 +109,13 @@ def picture_words(shown: dict[str, Any], number: int, count: int) -> str:
     else:
         change = _("Dice {before:.2f} → {after:.2f}").format(before=shown["dice_before"], after=shown["dice_after"])
     return _("{number} of {count}: {change}").format(number=number, count=count, change=change)
+
+
+def _change(found: dict[str, Any]) -> str:
+    if found["interval"] is None:
+        return f"{found['gain']:+.3f}"
+    low, high = found["interval"]
+    return _("{gain:+.3f}\n{low:+.3f} to {high:+.3f}").format(gain=found["gain"], low=low, high=high)
 
 
 def _numbers(before: float, after: float) -> tuple[str, str]:
