@@ -60,7 +60,7 @@ def _accept(bench: PanelBench, phantom: Phantom, name: str) -> None:
     bench.run()
     assert "tiny-outline 0.0.1 on" in bench.ui("analyze").timeLabel.text, bench.status
     for lesion in bench.case.lesions:
-        bench.session.change(lambda number=lesion.number: bench.case.remove_lesion(number))  # type: ignore[misc]
+        bench.session.change(lambda number=lesion.number: bench.case.remove_lesion(number))
     bench.ui("findings").addLesionButton.click()
     added = bench.case.reading.lesions[-1].number
     bench.session.change(lambda: bench.case.set_mask(0, added, truth))
