@@ -244,7 +244,9 @@ class _Columns:
         """State of a case as the reader is told it, and whether it is blind to him; None: no such case."""
         if case not in self._rows:
             return None
-        blind = is_blind(self.table.facts[case].steps, case, self.table.double, self._reader)
+        double = self.table.double
+        shared = double_reading_for(case, double) is not None
+        blind = shared and is_blind(self.table.facts[case].steps, case, double, self._reader)
         return self.state(case), blind
 
     def first(self, strategy: Strategy, states: Sequence[State], but: set[str], last: str | None) -> int | None:
