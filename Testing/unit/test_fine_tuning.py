@@ -15,8 +15,9 @@ pytest.importorskip("monai", reason="MONAI is not installed")
 
 from BreastUSAssistLib.errors import UsageError  # noqa: E402
 from BreastUSAssistLib.learning.fine_tuning import FineTuningOptions, FineTuningTask, fine_tune  # noqa: E402
-from BreastUSAssistLib.learning.training_data import TrainingImages  # noqa: E402
+from BreastUSAssistLib.learning.training_data import NORMAL, TrainingImages  # noqa: E402
 from BreastUSAssistLib.model.bundle import load_bundle  # noqa: E402
+from BreastUSAssistLib.model.network import LesionNet  # noqa: E402
 from BreastUSAssistLib.model.torch_backend import stored_state  # noqa: E402
 from label_store_of_phantoms import variant  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -30,7 +31,9 @@ def the_same_patients_held_back_in_each_run() -> Iterator[None]:
 
 
 TESTING = Path(__file__).resolve().parents[1]
-OPTIONS = FineTuningOptions(steps=6, batch_size=4, stored_size=64, checkpoint_every=2, learning_rate=1e-3)
+OPTIONS = FineTuningOptions(
+    steps=6, batch_size=4, stored_size=64, checkpoint_every=2, learning_rate=1e-3, start_share=0.0
+)
 
 
 def task(options: FineTuningOptions = OPTIONS, labels: str = "labels") -> FineTuningTask:
@@ -83,6 +86,20 @@ def test_more_steps_fit_the_labels_better(tmp_path: Path) -> None:
     options = OPTIONS.model_copy(update={"steps": 40, "marks": 0.0, "checkpoint_every": 40, "learning_rate": 5e-3})
     tuned(tmp_path, options, progress=lambda done, total, line: losses.append(float(line.split()[1])))
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.05
+
+
+def test_a_label_without_pathology_says_that_the_frame_is_not_normal(tmp_path: Path) -> None:
+    def chance_of_normal(state: dict[str, "torch.Tensor"]) -> float:
+        network = LesionNet(**load_bundle(tiny_outline_bundle()).network_arguments())
+        network.load_state_dict(state)
+        shown = torch.from_numpy(images().images)[:, None].float()
+        with torch.no_grad():
+            _, logits = network.eval().decode(network.encode((shown - 127) / 128), None)
+        return float(logits.softmax(1)[:, NORMAL].mean())
+
+    options = OPTIONS.model_copy(update={"steps": 40, "marks": 0.0, "checkpoint_every": 40, "learning_rate": 5e-3})
+    before = chance_of_normal(stored_state(load_bundle(tiny_outline_bundle())))
+    assert chance_of_normal(tuned(tmp_path, options)) < 0.8 * before
 
 
 def test_a_share_of_the_start_is_kept(tmp_path: Path) -> None:

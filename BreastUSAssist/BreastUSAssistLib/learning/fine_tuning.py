@@ -1,8 +1,8 @@
 """Fine-tuning of an outline bundle on labels, with images of its original training mixed in.
 
 Few labels move a network far: without replay it forgets what it knew of other scanners (Robins, Connection Science
-1995). The means and variances of its norms stay as they are, since those of a handful of images are noise; so does the
-encoder by default, which is most of the cost on a CPU and leaves the model of familiar images valid.
+1995). The means and variances of its norms stay as they are, since those of a handful of images are noise; so do the
+encoder's finer stages by default, which cost the most on a CPU and are all that the model of familiar images sees.
 """
 
 import random
@@ -20,16 +20,19 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import ModelError
 from ..model.bundle import Bundle
-from ..model.network import LesionNet
+from ..model.familiarity import FEATURE_LEVEL
+from ..model.network import FEATURE_STAGES, LITE0_STAGES, EfficientNetLite0Encoder, LesionNet
 from ..model.torch_backend import stored_state
 from .augmentation import Views
 from .checkpoints import keep_checkpoint, resume_checkpoint
 from .manifest import ManifestRow
-from .training_data import TrainingImages, Variation, batches, load_training_images
+from .training_data import CLASSES, NORMAL, TrainingImages, Variation, batches, load_training_images
 from .training_prompts import NEGATIVE, POSITIVE, simulate_prompts
 
 STATE = "state.pt"
-ALL_STAGES = 7
+ALL_STAGES = len(LITE0_STAGES)
+FAMILIAR_STAGES = FEATURE_STAGES[FEATURE_LEVEL] + 1
+"""Encoder stages that the model of familiar images looks through."""
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and a line on the losses. What it raises stops the training, which goes on
 from the last checkpoint when it is started again."""
@@ -40,34 +43,35 @@ class FineTuningOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = Field(default=240, ge=2)
+    steps: int = Field(default=120, ge=2)
     batch_size: int = Field(default=8, ge=2)
-    replay_share: float = Field(default=0.5, ge=0, lt=1)
+    replay_share: float = Field(default=0.4, ge=0, lt=1)
     """Share of each batch that comes from the original data, where it is at hand."""
-    replay_images: int = Field(default=600, ge=1)
+    replay_images: int = Field(default=300, ge=1)
     """Most images of the original data that are kept in memory, drawn at random."""
     replay_folds: tuple[int, ...] = (1, 2, 3)
     """Folds of the original data that were trained on; the others stay unseen."""
     validation_folds: tuple[int, ...] = (4,)
     """Folds of the original data that the candidate is judged by."""
-    learning_rate: float = Field(default=2e-4, gt=0)
-    encoder_learning_rate: float = Field(default=5e-5, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    encoder_learning_rate: float = Field(default=1e-4, gt=0)
     """Of the encoder's stages that are not frozen."""
     weight_decay: float = Field(default=1e-3, ge=0)
     average_decay: float = Field(default=0.98, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, which is what is kept."""
-    start_share: float = Field(default=0.0, ge=0, lt=1)
+    start_share: float = Field(default=0.3, ge=0, lt=1)
     """Share of the network that was started from in the weights that are kept (Wortsman et al., Robust fine-tuning of
     zero-shot models, CVPR 2022)."""
-    frozen_stages: int = Field(default=ALL_STAGES, ge=0, le=ALL_STAGES)
-    """Encoder stages, with the stem, that stay as they are; with all of them the model of familiar images is kept."""
+    frozen_stages: int = Field(default=FAMILIAR_STAGES, ge=0, le=ALL_STAGES)
+    """Encoder stages, with the stem, that stay as they are; from FAMILIAR_STAGES on the model of familiar images is
+    kept, which sees no further."""
     frozen_norms: bool = True
     """Whether means and variances of the norms stay as they are."""
     stored_size: int = Field(default=320, ge=32)
     close_ups: float = Field(default=0.5, ge=0, le=1)
     lesion_free: float = Field(default=0.08, ge=0, le=1)
-    prompted: float = Field(default=0.3, ge=0, le=1)
-    marks: float = Field(default=0.2, ge=0, le=1)
+    prompted: float = Field(default=0.15, ge=0, le=1)
+    marks: float = Field(default=0.0, ge=0, le=1)
     normal_weight: float = Field(default=2.0, gt=0)
     click_weight: float = Field(default=0.5, ge=0)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
@@ -173,10 +177,10 @@ def _prepared(bundle: Bundle, start: dict[str, Tensor], options: FineTuningOptio
 
 
 def _frozen(network: LesionNet, options: FineTuningOptions) -> list[nn.Module]:
-    """Parts that stay as they are; the whole encoder, whatever it is made of, where all stages are frozen."""
-    if options.frozen_stages == ALL_STAGES:
-        return [network.encoder]
+    """Parts that stay as they are; of an encoder without stages all or nothing."""
     encoder = network.encoder
+    if options.frozen_stages == ALL_STAGES or not isinstance(encoder, EfficientNetLite0Encoder):
+        return [encoder] if options.frozen_stages else []
     return [encoder.stem, *encoder.stages[: options.frozen_stages]] if options.frozen_stages else []
 
 
@@ -246,11 +250,22 @@ def _losses(
         "outline": error.mean(),
         "click": options.click_weight * (error * clicked).sum() / clicked.sum().clamp(min=1),
     }
-    # A reader's label tells no pathology; a mean over no class would not be a number.
+    # A mean over no class would not be a number.
     if bool((classes >= 0).any()):
         smoothing = options.label_smoothing
         losses["class"] = functional.cross_entropy(logits, classes, ignore_index=-1, label_smoothing=smoothing)
+    unnamed = (classes < 0) & has_lesion
+    if bool(unnamed.any()):
+        losses["presence"] = -_log_chance_of_lesion(logits[unnamed]).mean()
     return losses
+
+
+def _log_chance_of_lesion(logits: Tensor) -> Tensor:
+    """Log-probability (n,) that a frame is not normal, from logits (n, classes): all that a reader's label without
+    pathology says of the class. Frames of a new scanner that were judged normal lose their outlines by it.
+    """
+    lesions = [index for index in range(len(CLASSES)) if index != NORMAL]
+    return torch.logsumexp(functional.log_softmax(logits, 1)[:, lesions], 1)
 
 
 def _mixed(state: dict[str, Tensor], start: dict[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from ..model.bundle import Bundle, load_bundle
 from ..model.familiarity import FAMILIARITY_FILE, familiarity_bytes, load_familiarity
 from ..model.network import LesionNet
 from .bundle_writing import write_outline_bundle
-from .fine_tuning import ALL_STAGES, FineTuningOptions, FineTuningTask, fine_tune, replay_images, replay_of
+from .fine_tuning import FAMILIAR_STAGES, FineTuningOptions, FineTuningTask, fine_tune, replay_images, replay_of
 from .label_data import LabelData, LabelQuery, label_data, label_images, rows_apart
 from .manifest import ManifestRow
 from .onnx_export import round_weights
@@ -119,9 +119,7 @@ def train_from_labels(
     candidate = load_bundle(folder)
     old_rows = rows_apart(store, unseen, labelled)
     head = data.query.head or store.head()
-    judgement = judge(
-        candidate, current, store, data.held_back, head, old_rows, rule, progress=progress, scored=scored
-    )
+    judgement = judge(candidate, current, store, data.held_back, head, old_rows, rule, progress=progress, scored=scored)
     keep_judgement(folder, judgement)
     return Candidate(load_bundle(folder), judgement, data.notes, data)
 
@@ -153,12 +151,12 @@ def write_candidate(
     entry = (data.query.head or "0").partition(":")[0]
     version = f"{parent.version.partition('+')[0]}+labels.{entry}"
     extra = {LINEAGE: (json.dumps(lineage, indent=1) + "\n").encode()}
-    familiar = load_familiarity(parent) if task.options.frozen_stages == ALL_STAGES else None
+    familiar = load_familiarity(parent) if task.options.frozen_stages >= FAMILIAR_STAGES else None
     words = "It does not tell images unlike its training images: its encoder is another than its parent's."
     if familiar is not None:
-        # The encoder and so the features are the parent's; the hash of the weights alone is another.
+        # The features that it looks at are the parent's; the hash of the weights alone is another.
         extra[FAMILIARITY_FILE] = familiarity_bytes(replace(familiar, encoder=_sha256_as_written(network)))
-        words = "The model of familiar images is the parent's, as is the encoder; it knows nothing of the labels."
+        words = "The model of familiar images is the parent's, as is all that it sees; it knows nothing of the labels."
     training = {
         "options": {
             "_target_": "BreastUSAssistLib.learning.fine_tuning.FineTuningOptions",
