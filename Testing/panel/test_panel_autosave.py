@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from BreastUSAssistLib.ultrasound.phantom import LesionSpec
+from drafted_folder import draft
 
 pytest.importorskip("slicer_core")
 pytest.importorskip("PySide6")
@@ -131,6 +132,35 @@ def test_work_comes_back_after_a_crash(bench: PanelBench) -> None:
     bench.case.set_category(1, "4A")
     saved(bench)
     assert [one.parent for one in versions(bench)] == [None, 1]
+
+
+def test_a_cine_comes_back_with_its_draft_and_outlines_under_others(bench: PanelBench) -> None:
+    moving = small("cine", lesions=(LesionSpec(width_mm=12),), seed=21, frame_count=4)
+    bench.choose(bench.load(moving, "cine"))
+    settled(bench)
+    case = bench.case
+    labels = np.asarray(moving.masks, np.uint8)
+    for _step in case.apply_run(draft(labels), labels):
+        pass
+    saved(bench)
+    mask = draw(bench, 100)
+    under = case.add_lesion().number
+    case.set_mask(2, under, case.mask(2, 1) | np.roll(case.mask(2, 1), 20, axis=0))
+    saved(bench)
+    case.set_note(under, "behind the first")
+    saved(bench)
+    before, whole = case.content, case.mask(2, under)
+    assert (case.labels()[2] == under).sum() < whole.sum()
+    frame = bench.session.frame()
+    crashed(bench)
+    bench.choose(bench.load(moving, "cine again"))
+    settled(bench)
+    case = bench.case
+    assert case.content.masks == before.masks
+    assert case.content.runs[0].labels == before.runs[0].labels
+    assert case.reading.lesions == before.reading.lesions
+    assert np.array_equal(case.mask(2, under), whole) and np.array_equal(case.mask(frame, 1), mask)
+    assert len({one.runs for one in versions(bench)}) == 1, "the draft is stored once"
 
 
 def test_work_is_kept_after_a_pause_and_at_least_so_often(bench: PanelBench) -> None:
