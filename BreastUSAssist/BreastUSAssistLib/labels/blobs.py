@@ -199,11 +199,9 @@ def _packed_pixels(content: Content) -> bytes:
         # All parts but the last end on a whole byte, so that they follow each other.
         return head + packing.flush(zlib.Z_FINISH if start == starts[-1] else zlib.Z_SYNC_FLUSH)
 
-    if len(starts) == 1:
-        parts = [packed(0)]
-    else:
-        with ThreadPoolExecutor(min(len(starts), 4)) as pool:
-            parts = list(pool.map(packed, starts))
+    with ThreadPoolExecutor(3) as pool:
+        others = [pool.submit(packed, start) for start in starts[1:]]
+        parts = [packed(0), *(other.result() for other in others)]
     return b"".join((b"\x78\x01", *parts, zlib.adler32(differences).to_bytes(4, "big")))
 
 

@@ -49,13 +49,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _each(work: Callable[[T], None], items: Sequence[T]) -> None:
-    if len(items) < 2:
-        for item in items:
-            work(item)
+    if not items:
         return
-    # At once: a file system with a journal then writes it once for all, not once for each.
-    with ThreadPoolExecutor(min(len(items), 8)) as pool:
-        list(pool.map(work, items))
+    # At once: a file system with a journal then writes it once for all, not once for each. The first, which may be the
+    # longest, at once here: on a busy computer a new thread waits for its turn.
+    with ThreadPoolExecutor(7) as pool:
+        others = [pool.submit(work, item) for item in items[1:]]
+        work(items[0])
+        for other in others:
+            other.result()
 
 
 def _sync(handle: int) -> None:
