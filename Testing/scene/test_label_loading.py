@@ -35,7 +35,7 @@ def opened(folder: Path, frames: np.ndarray, kind: str = "cine", **changes: Any)
     """An answer of `open_label`: images without any work on them."""
     path = folder / "frames.npy"
     np.save(path, frames)
-    answer = {
+    answer: dict[str, Any] = {
         "case": NAME,
         "kind": kind,
         "frames": str(path),
