@@ -95,6 +95,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/index_errors.py
   BreastUSAssistLib/labels/keys.py
   BreastUSAssistLib/labels/known_values.py
+  BreastUSAssistLib/labels/label_summary.py
   BreastUSAssistLib/labels/mask_files.py
   BreastUSAssistLib/labels/masks.py
   BreastUSAssistLib/labels/new_label.py
@@ -102,6 +103,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/reader_agreement.py
   BreastUSAssistLib/labels/reader_results.py
   BreastUSAssistLib/labels/record.py
+  BreastUSAssistLib/labels/record_contents.py
   BreastUSAssistLib/labels/record_excerpts.py
   BreastUSAssistLib/labels/record_text.py
   BreastUSAssistLib/labels/seal.py
