@@ -1,82 +1,24 @@
 """Requests about the label store: what a reader left is kept, and comes back to whom it may come back."""
 
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from BreastUSAssistLib.birads.analysis import Analysis, Spacing
-from BreastUSAssistLib.birads.reading import LesionReading, Reading
+from BreastUSAssistLib.birads.reading import Reading
 from BreastUSAssistLib.errors import BreastUSAssistError, InputError, UsageError
-from BreastUSAssistLib.labels.case_states import STATES
-from BreastUSAssistLib.labels.double_reading import choose_double_reading
 from BreastUSAssistLib.labels.image_identity import identity_of
 from BreastUSAssistLib.labels.masks import MaskStack
 from BreastUSAssistLib.labels.store import LabelStore
 from BreastUSAssistLib.service.label_packing import pack_labels, unpack_labels
-from BreastUSAssistLib.service.work_beside import work_of
-from BreastUSAssistLib.service.worker_clip import WorkerClip, write_frames_now
 from BreastUSAssistLib.service.worker_protocol import REQUESTS, take_array, write_array
-from BreastUSAssistLib.service.worker_requests import Worksite, perform
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from label_samples import KEY, drafted, outlines, picture
+from label_requests import SHAPE, Process, array_of, draft, frames, masks, reading
+from label_samples import KEY
 from worker_child import answer, handed, new_client, poll_until
-
-SHAPE = (3, 48, 65)
-FILES = ("runs", "frames", "labels")
-
-
-class Process:
-    """The analysis process without its pipes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.store = folder / "store"
-        self.site = Worksite(folder / "exchange")
-        self.site.exchange.mkdir()
-        self.told: list[tuple[int, int, str]] = []
-
-    def ask(self, do: str, **arguments: object) -> dict:
-        handed = {"store": str(self.store), "encrypted": False, **arguments}
-        return perform(do, handed, self.site, lambda *said: self.told.append(said), lambda: None)
-
-    def clip(self, seed: int = 0, **more: object) -> dict:
-        path = write_frames_now(self.site.exchange, frames(seed))
-        return WorkerClip(**{"name": "Doe^Jane", "kind": "cine", "frames": path, **more}).to_json()
-
-    def array(self, labels: np.ndarray) -> str:
-        return str(write_array(self.site.exchange, "labels", labels))
-
-    def keep(self, reader: str = "AB", seed: int = 0, edit: int | None = None, **more: object) -> dict:
-        """Keep a case as drafted from `seed`, its outlines as of `edit`; decided unless said otherwise."""
-        kind = more.get("kind")
-        said = reading(reader, "open" if kind == "autosaved" else "accepted")
-        drafts = [{"analysis": draft().model_dump_json(), "labels": self.array(masks(seed))}]
-        given = {
-            "reading": said.model_dump_json(),
-            "reader": reader,
-            "runs": drafts,
-            "labels": self.array(masks(seed if edit is None else edit)),
-            **more,
-        }
-        if "case" not in more:
-            given.setdefault("clip", self.clip(seed))
-        return self.ask("keep_label", **given)
-
-    def autosave(self, reader: str = "AB", **more: object) -> dict:
-        return self.keep(reader, kind="autosaved", **more)
-
-    def open(self, case: str, reader: str = "AB", **more: object) -> dict:
-        return self.ask("open_label", case=case, reader=reader, **more)
-
-    def find(self, reader: str = "AB", **more: object) -> dict:
-        return self.ask("find_label", reader=reader, **more)
-
-    def state(self, case: str, reader: str = "") -> str:
-        listed = dict(self.ask("worklist", reader=reader, states=list(STATES))["listed"])
-        return listed[case]
 
 
 @pytest.fixture
@@ -84,37 +26,6 @@ def process(tmp_path):
     made = Process(tmp_path)
     yield made
     made.site.close()
-
-
-def frames(seed: int) -> np.ndarray:
-    return np.stack([picture(10 * seed + number) for number in range(SHAPE[0])])
-
-
-def masks(seed: int) -> np.ndarray:
-    """Lesions 1 and 2 in the first two of three frames."""
-    labels = outlines(seed, SHAPE[0])
-    labels[2] = 0
-    return labels
-
-
-def draft() -> Analysis:
-    analysis = drafted()
-    source = analysis.source.model_copy(update={"rows": SHAPE[1], "columns": SHAPE[2], "slice_mm": None})
-    timed = [one.model_copy(update={"time_ms": 40.0 * (one.frame_number - 1)}) for one in analysis.frames]
-    return analysis.model_copy(update={"source": source, "frames": tuple(timed)})
-
-
-def reading(reader: str, decision: str, **changes: object) -> Reading:
-    lesions = (
-        LesionReading(tracking_uid="2.25.1", number=1, run=0, descriptors={"shape": "irregular"}, edited_frames=(1,)),
-        LesionReading(tracking_uid="2.25.2", number=2, present=False, note="rib", tools=("removed",)),
-    )
-    decided = None if decision == "open" else "2026-01-02T03:04:05+00:00"
-    return Reading(case="Doe^Jane", reader=reader, lesions=lesions, decision=decision, decided=decided, **changes)
-
-
-def array_of(answer: dict, name: str) -> np.ndarray:
-    return np.load(answer[name])
 
 
 def test_there_is_nothing_before_there_is_a_store(process):
@@ -273,90 +184,6 @@ def test_spacing_the_reader_measured_stands_above_that_of_the_draft(process):
     assert process.open(alone)["spacing"] == {"row_mm": 0.1, "column_mm": 0.1, "source": "image_header"}
 
 
-def test_work_of_another_hides_no_decision_and_is_lost_by_nobody(process):
-    case = process.keep("AB")["case"]
-    kept = process.autosave("CD", edit=7, case=case, parent=1)
-    assert kept["beside"] and kept["version"] is None and kept["new"]
-    assert not process.autosave("CD", edit=7, case=case, parent=1)["new"]
-    assert process.state(case) == "accepted"
-    with LabelStore.open(process.store) as store:
-        assert [one.kind for one in store.list()] == ["accepted"] and len(store.history(case)) == 1
-    for reader, outlined in (("AB", masks(0)), ("cd ", masks(7)), ("EF", masks(0))):
-        assert np.array_equal(array_of(process.open(case, reader), "labels"), outlined)
-    opened = process.open(case, "CD")
-    assert opened["state"] == "accepted" and opened["parent"] == 1
-    assert [one["version"] for one in opened["versions"]] == [1, 0]
-    assert np.array_equal(np.load(opened["runs"][0]["labels"]), masks(0))
-    assert Reading.model_validate_json(opened["reading"]).reader == "CD"
-    further = process.autosave("CD", edit=8, case=case, runs_of=0, runs=None)
-    assert further["beside"] and further["new"]
-    assert np.array_equal(array_of(process.find("CD", case=case), "labels"), masks(8))
-    assert process.keep("CD", edit=9, case=case)["version"] == 2
-    assert [one["version"] for one in process.open(case, "CD")["versions"]] == [1, 2]
-    assert np.array_equal(array_of(process.open(case, "CD"), "labels"), masks(9))
-
-
-def test_a_reader_who_goes_on_with_his_own_decision_takes_it_back(process):
-    case = process.keep("AB")["case"]
-    again = process.autosave("AB", edit=7, case=case)
-    assert (again["version"], process.state(case)) == (2, "in_work")
-
-
-def test_work_beside_that_is_damaged_is_told(process):
-    case = process.keep("AB")["case"]
-    process.autosave("CD", edit=7, case=case)
-    for path in (process.store / "beside").iterdir():
-        path.write_bytes(path.read_bytes()[:-3])
-    opened = process.open(case, "CD")
-    assert np.array_equal(array_of(opened, "labels"), masks(0)) and "is damaged" in opened["notes"][0]
-    assert process.autosave("CD", edit=8, case=case)["new"]
-    assert process.open(case, "CD")["notes"] == []
-
-
-def test_a_blind_case_shows_nobody_anothers_work(process):
-    case = process.autosave("AB", edit=7)["case"]
-    with LabelStore.open(process.store) as store:
-        choose_double_reading(store, 1.0)
-    with pytest.raises(UsageError, match="name the reader"):
-        process.open(case, "")
-    opened = process.open(case, "CD")
-    assert opened["blind"] and opened["reading"] is None and opened["labels"] is None and opened["versions"] == []
-    assert np.array_equal(np.load(opened["runs"][0]["labels"]), masks(0))
-    assert np.array_equal(array_of(opened, "frames"), frames(0))
-    own = process.autosave("CD", edit=8, case=case, parent=opened["parent"])
-    assert own["version"] == 2
-    assert np.array_equal(array_of(process.open(case, "AB"), "labels"), masks(7))
-    assert np.array_equal(array_of(process.find("CD", case=case), "labels"), masks(8))
-    looked = process.ask("worklist", reader="CD")
-    assert looked["blind_listed"] == [case]
-    unblinded = process.open(case, "CD", unblind=True)
-    assert not unblinded["blind"] and [one["reader"] for one in unblinded["versions"]] == ["AB", "CD"]
-
-
-def test_a_dispute_is_shown_to_whom_may_settle_it(process):
-    case = process.autosave("AB")["case"]
-    with LabelStore.open(process.store) as store:
-        choose_double_reading(store, 1.0)
-    process.keep("AB", edit=7, case=case)
-    process.keep("CD", edit=8, case=case)
-    assert process.state(case) == "disputed"
-    assert process.open(case, "AB")["dispute"] is None
-    opened = process.open(case, "EF")
-    dispute = opened["dispute"]
-    assert [(one["reader"], one["decision"]) for one in dispute["opinions"]] == [("AB", "accepted"), ("CD", "accepted")]
-    for one, edit in zip(dispute["opinions"], (7, 8), strict=True):
-        assert np.array_equal(np.load(one["labels"]), masks(edit))
-        assert Reading.model_validate_json(one["reading"]).reader == one["reader"]
-    assert dispute["differences"] and all(one.startswith("AB and CD: ") for one in dispute["differences"])
-    assert process.autosave("EF", edit=9, case=case)["beside"], "the dispute stays one"
-    assert process.state(case) == "disputed" and process.open(case, "EF")["dispute"]
-    settled = process.keep("EF", edit=9, case=case, settles=True, parent=opened["parent"])
-    assert process.state(case) == "accepted"
-    with LabelStore.open(process.store) as store:
-        assert store.get(case, settled["version"]).settles == (2, 3)
-        assert work_of(store, case, "EF") is None
-
-
 def test_a_damaged_record_is_a_sentence_and_the_next_one_is_stored(process):
     case = process.autosave("AB")["case"]
     process.autosave("AB", edit=7, case=case)
@@ -451,23 +278,3 @@ def test_every_request_is_known(process):
     } < known
     with pytest.raises(BreastUSAssistError, match="knows no request"):
         process.ask("unknown")
-
-
-def test_the_schema_of_work_beside_is_current():
-    from BreastUSAssistLib.files import resource_path
-    from BreastUSAssistLib.service.work_beside import work_schema
-
-    assert resource_path("Schema", "label-work-1.0.schema.json").read_text("utf-8") == work_schema()
-
-
-def test_work_of_an_older_version_still_opens(process):
-    case = process.keep("AB")["case"]
-    with LabelStore.open(process.store) as store:
-        kept = (Path(__file__).parent / "data" / "label-work-1.0.json").read_text()
-        said = json.loads(kept)
-        store.keep_beside(f"work of cd on {case}", kept.encode())
-        work = work_of(store, case, "CD")
-        assert work is not None and work.result().numbers == (1, 2) and len(work.runs()) == 1
-        store.keep_beside(f"work of cd on {case}", json.dumps({**said, "schema_version": "9.0"}).encode())
-        with pytest.raises(InputError, match="is damaged"):
-            work_of(store, case, "CD")
