@@ -15,13 +15,15 @@ pytest.importorskip("monai", reason="MONAI is not installed")
 
 from BreastUSAssistLib.errors import UsageError  # noqa: E402
 from BreastUSAssistLib.files import resource_path  # noqa: E402
+from BreastUSAssistLib.labels import shared_folders  # noqa: E402
+from BreastUSAssistLib.labels import store as label_store  # noqa: E402
 from BreastUSAssistLib.labels.store import LabelStore  # noqa: E402
 from BreastUSAssistLib.learning import promoted_models  # noqa: E402
 from BreastUSAssistLib.learning.candidate_pictures import chosen  # noqa: E402
 from BreastUSAssistLib.learning.model_comparison import FrameScore  # noqa: E402
 from BreastUSAssistLib.learning.training_plan import kept_plan, plan_schema  # noqa: E402
 from BreastUSAssistLib.model.bundle import Bundle, BundleKind, load_bundle  # noqa: E402
-from BreastUSAssistLib.service import worker_learning  # noqa: E402
+from BreastUSAssistLib.service import worker_learning, worker_training  # noqa: E402
 from BreastUSAssistLib.service.worker_requests import Worksite  # noqa: E402
 from label_store_of_phantoms import label, store_of  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -202,6 +204,20 @@ def test_what_cannot_be_trained_is_a_sentence(asked: Asked, tmp_path: Path) -> N
     (asked.store / "models" / "fine_tuning.json").write_text("[1]")
     with pytest.raises(UsageError, match="holds no options"):
         asked("train", device="cpu")
+
+
+def test_on_a_network_folder_a_training_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(tmp_path)
+    store_of(asked.store, 4).close()
+    for place in (shared_folders, label_store):
+        monkeypatch.setattr(place, "network_file_system", lambda folder: "nfs")
+    with worker_training._labels(asked.store, asked.site) as training:
+        assert training.folder != asked.store and len(training.list()) == 4
+        with LabelStore.open(asked.store) as reading:
+            reading.put(label(40))
+            assert len(reading.list()) == 5
+        assert len(training.list()) == 4
+    assert not any(asked.site.exchange.iterdir())
 
 
 def test_pictures_run_from_the_worst_change_to_the_best() -> None:
