@@ -17,7 +17,7 @@ pytest.importorskip("PySide6")
 UI_FILES = sorted(resource_path("UI").glob("*.ui"))
 SHOWN_ALONE = {"QLabel", "QFrame", "QWidget", "qMRMLWidget", "QGroupBox", "QSplitter", "Line"}
 """Nothing is done with these."""
-TITLES = {"caseButton", "analyzeButton", "findingsButton", "correctButton", "finishButton"}
+TITLES = {f"{name}Button" for name in ("worklist", "case", "analyze", "findings", "correct", "finish", "learn")}
 """Headings of the sections, which say what is below them."""
 SEGMENT_EDITOR_KEYS = {
     *(str(number) for number in range(10)),
