@@ -232,6 +232,20 @@ def test_a_case_that_cannot_be_opened_leaves_what_is_open(bench: PanelBench) -> 
     assert go(bench) == cases[1]
 
 
+def test_what_cannot_be_read_is_told(bench: PanelBench) -> None:
+    from BreastUSAssistLib.panel.worklist_view import WorklistView, opened_words
+
+    begin(bench, 1)
+    go(bench)
+    opened = bench.panel.worklist.walk.opened
+    assert opened is not None
+    assert opened_words({**opened, "notes": ["Version 2 is damaged."]}).endswith("(drafted). ⚠ Version 2 is damaged.")
+    view = bench.panel.worklist.walk.view
+    assert view is not None and view.counts_words == "1 drafted"
+    told = WorklistView(**{**vars(view), "damaged": ("Version 2 is damaged.", "another")})
+    assert told.counts_words == "1 drafted · ⚠ 2 version(s) cannot be read: Version 2 is damaged."
+
+
 def test_the_scene_closes_while_a_case_opens(bench: PanelBench) -> None:
     from host import clear
 

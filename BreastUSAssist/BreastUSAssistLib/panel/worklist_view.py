@@ -36,6 +36,8 @@ class WorklistView:
     blind: frozenset[str]
     """Those of `listed` that are read blind."""
     can_go_back: bool
+    damaged: tuple[str, ...] = ()
+    """A sentence for every version that could not be read."""
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> "WorklistView":
@@ -53,6 +55,7 @@ class WorklistView:
             int(answer.get("due", len(listed))),
             frozenset(answer.get("blind_listed") or ()),
             bool(answer.get("can_go_back", True)),
+            tuple(answer.get("damaged") or ()),
         )
 
     @property
@@ -68,6 +71,9 @@ class WorklistView:
             for state in STATES
             if self.counts.get(state)
         ]
+        if self.damaged:
+            text = _("⚠ {count} version(s) cannot be read: {first}")
+            found.append(text.format(count=len(self.damaged), first=self.damaged[0]))
         return " · ".join(found)
 
     @property
@@ -90,13 +96,13 @@ def state_words(state: str) -> str:
 
 
 def opened_words(opened: Mapping[str, Any]) -> str:
-    """One sentence or two about a case that is open: state, and what the reader is not shown."""
+    """A few sentences about a case that is open: state, what the reader is not shown, and what could not be read."""
     state = str(opened.get("state") or "")
-    words = _("{case} is open ({state}).").format(case=opened["case"], state=state_words(state))
+    sentences = [_("{case} is open ({state}).").format(case=opened["case"], state=state_words(state))]
     if opened.get("dispute"):
-        return words + " " + _("Its readers disagree; you settle it by accepting or rejecting.")
-    if opened.get("blind"):
-        return words + " " + _("Read blind: what other readers made of it is shown once you have decided.")
-    if state == "disputed":
-        return words + " " + _("Its readers disagree, and you are one of them; another reader settles it.")
-    return words
+        sentences.append(_("Its readers disagree; you settle it by accepting or rejecting."))
+    elif opened.get("blind"):
+        sentences.append(_("Read blind: what other readers made of it is shown once you have decided."))
+    elif state == "disputed":
+        sentences.append(_("Its readers disagree, and you are one of them; another reader settles it."))
+    return " ".join([*sentences, *(f"⚠ {note}" for note in opened.get("notes") or ())])
