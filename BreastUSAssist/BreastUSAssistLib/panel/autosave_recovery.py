@@ -95,6 +95,8 @@ class Recovery:
         from ..mrml.label_origin import label_origin, set_label_origin
 
         before, latest = label_origin(case.source), latest_of(answer)
+        if answer.get("notes"):
+            self._session.say(" ".join(answer["notes"]), "error")  # something in the folder is damaged
         if not answer.get("case") or latest is None:
             if before is not None:
                 set_label_origin(case.source, None)  # of another label folder
