@@ -78,8 +78,12 @@ class PanelBench:
         self.host.process_events()
 
     def without_measuring(self) -> None:
-        """Corrected outlines are not described anew: that takes the networks, which many a test is not about."""
+        """Corrected outlines are not described anew, until the next bench is opened: that takes the networks, which many
+        a test is not about.
+        """
         revising, session = self.panel.revising, self.session
+        signals = (session.case_changed, session.selection_changed)
+        _silenced.extend((signal, list(signal._listeners)) for signal in signals)
         session.case_changed.disconnect(revising._on_case)
         session.selection_changed.disconnect(revising._on_selected)
 
@@ -94,6 +98,10 @@ class PanelBench:
         return np.asarray(self.case.mask(self.session.frame() if frame is None else frame, number))
 
 
+_silenced: list[tuple[Any, list[Any]]] = []
+"""Signals of the one panel that the tests of a run share, with all their listeners."""
+
+
 def open_bench(folder: Path, monkeypatch: Any) -> PanelBench:
     """The module entered in a main window over an empty scene."""
     from host import clear, start_host
@@ -106,6 +114,9 @@ def open_bench(folder: Path, monkeypatch: Any) -> PanelBench:
     clear()
     module = host.load_module("BreastUSAssist")
     window = host.window(module)
+    while _silenced:
+        signal, listeners = _silenced.pop()
+        signal._listeners[:] = listeners
     bench = PanelBench(host, module, window, folder, raised)
     if bench.session.parameters is None:
         module.enter()
