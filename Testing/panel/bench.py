@@ -78,9 +78,7 @@ class PanelBench:
         self.host.process_events()
 
     def without_measuring(self) -> None:
-        """Corrected outlines are not described anew, until the next bench is opened: that takes the networks, which many
-        a test is not about.
-        """
+        """Corrected outlines are not described anew until the next bench is opened: describing takes the networks."""
         revising, session = self.panel.revising, self.session
         signals = (session.case_changed, session.selection_changed)
         _silenced.extend((signal, list(signal._listeners)) for signal in signals)
