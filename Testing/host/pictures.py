@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import start_host
 
 SECTIONS = ("case", "analyze", "findings", "correct", "finish")
@@ -37,6 +39,15 @@ def main(arguments: list[str] | None = None) -> int:
             for section in SECTIONS:
                 part = getattr(module.panel.ui, f"{section}Button")
                 shrink(host.screenshot(part, options.folder / f"{section}-{theme}.png"))
+        work_through(host, module.panel, Path(scratch) / "labels")
+        for theme in ("light", "dark"):
+            host.set_theme(theme)
+            module.exit()
+            module.enter()
+            host.process_events(0.5)
+            shrink(host.screenshot(window, options.folder / f"worklist-{theme}.png"))
+            part = module.panel.ui.learnButton
+            shrink(host.screenshot(part, options.folder / f"learn-{theme}.png"))
         module.cleanup()
     return 0
 
@@ -82,6 +93,49 @@ def wait(host: Any, until: Callable[[], bool]) -> None:
     """Turn the event loop until something holds."""
     if not host.process_events(until=until, timeout=120):
         raise TimeoutError("it did not happen within two minutes")
+
+
+def work_through(host: Any, panel: Any, folder: Path) -> None:
+    """Open a label folder of phantoms and read some of them."""
+    from BreastUSAssistLib.labels.store import LabelStore
+
+    with LabelStore.create(folder, encrypted=False) as store:
+        for seed in range(12):
+            store.put(drafted_phantom(seed))
+    panel.finish._ui.labelsPathLineEdit.setCurrentPath(str(folder))
+    for name in ("case", "finish"):
+        getattr(panel.ui, f"{name}Button").setCollapsed(True)
+    for name in ("worklist", "learn"):
+        getattr(panel.ui, f"{name}Button").setCollapsed(False)
+
+    def idle() -> bool:
+        busy = (panel.worklist.busy, panel.learn.busy, panel.autosaving.busy, panel.session.client.busy)
+        return not any((*busy, panel.revising.busy, panel.finish.keeping.running))
+
+    wait(host, idle)
+    for _ in range(4):
+        panel.worklist.next()
+        wait(host, idle)
+        panel.finish.accept()
+        wait(host, idle)
+    panel.worklist.next()
+    wait(host, idle)
+
+
+def drafted_phantom(seed: int) -> Any:
+    """A phantom as it waits in a label folder, with a draft that is a little off."""
+    from BreastUSAssistLib.labels.image_identity import identity_of
+    from BreastUSAssistLib.labels.masks import MaskStack
+    from BreastUSAssistLib.labels.new_label import NewLabel
+    from BreastUSAssistLib.ultrasound.phantom import LesionSpec, PhantomSpec, render
+    from drafted_folder import draft
+
+    lesion = LesionSpec(width_mm=10 + seed % 5, height_mm=7)
+    made = render(PhantomSpec(rows=480, columns=640, spacing_mm=0.1, lesions=(lesion,), seed=seed))
+    drawn = np.roll(np.asarray(made.masks, np.uint8), 8, axis=2)
+    frame = made.frame().grey
+    runs = [(draft(drawn), MaskStack.of_labels(drawn))]
+    return NewLabel("autosaved", identity_of([frame], "still"), runs=runs, frames={1: frame}, patient=f"{seed}")
 
 
 def shrink(path: Path) -> None:

@@ -288,3 +288,15 @@ def _undo_of_other_tools(bench: PanelBench) -> None:
     bench.turn()
     assert bench.ui("findings").findingsTable.rowCount in (2, 3)
     assert not bench.mask(3).any()
+
+
+def test_only_the_outlines_of_the_open_case_are_shown(bench: PanelBench) -> None:
+    first, second = (bench.load(small("still", lesions=(OVAL,), seed=seed), f"still-{seed}") for seed in (1, 2))
+    outlines = []
+    for source in (first, second):
+        drafted(bench, source.volume)
+        outlines.append(bench.case.segmentation.node)
+    assert [node.GetDisplayVisibility() for node in outlines] == [0, 1]
+    bench.choose(first)
+    bench.turn()
+    assert [node.GetDisplayVisibility() for node in outlines] == [1, 0]

@@ -78,6 +78,11 @@ class Case(CaseReading):
         """Whether the segmentation was made and is still in the scene."""
         return not self.closed and self._outlines.found is not None
 
+    def show_outlines(self, shown: bool) -> None:
+        """Show or hide the segmentation in all views; nothing where there is none yet."""
+        if self.has_segmentation:
+            self.segmentation.node.SetDisplayVisibility(shown)
+
     @property
     def history(self) -> EditHistory:
         """Edits of outlines, for undo and redo."""

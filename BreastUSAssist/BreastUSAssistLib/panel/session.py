@@ -98,9 +98,13 @@ class Session(slicer.util.VTKObservationMixin):
                 self.say(text.format(name=error.name), "error")
         if self.parameters is not None:
             self.parameters.input_node = node
+        if case is not None and self.case is not None and not self.case.closed:
+            # Slicer draws every segmentation over every image.
+            self.case.show_outlines(False)
         self._leave_case()
         self.case = case
         if case is not None:
+            case.show_outlines(True)
             self._lay_out(case)
             self._watch(case)
             slicer.util.setSliceViewerLayers(background=case.source.volume, fit=True)
