@@ -147,6 +147,16 @@ def test_accept_and_next_in_one_go(bench: PanelBench) -> None:
     assert listed(bench) == [(case, "drafted") for case in cases[1:]]
 
 
+def test_the_open_case_is_called_what_it_became(bench: PanelBench) -> None:
+    begin(bench)
+    go(bench)
+    words = bench.ui("worklist").currentLabel
+    assert "(drafted)" in words.text
+    press(bench, "Alt+A")
+    bench.turn()
+    assert "(accepted)" in words.text
+
+
 def test_work_in_progress_is_kept_before_the_next_case_opens(bench: PanelBench) -> None:
     cases = begin(bench)
     go(bench)

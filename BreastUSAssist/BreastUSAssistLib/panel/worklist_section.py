@@ -130,7 +130,8 @@ class WorklistSection:
         if walk.moving:
             words = _("Opening a case…")
         elif case and walk.opened is not None and walk.opened["case"] == case:
-            words = opened_words(walk.opened)
+            state = walk.view.state_of(case) if walk.view is not None else None
+            words = opened_words({**walk.opened, "state": state or walk.opened.get("state")})
         elif case:
             words = _("{case} is open.").format(case=case)
         elif walk.resumes and walk.view is not None:

@@ -58,6 +58,10 @@ class WorklistView:
             tuple(answer.get("damaged") or ()),
         )
 
+    def state_of(self, case: str) -> str | None:
+        """State of a case as it was when the worklist was last looked at; None where it was not told."""
+        return self.state if case == self.case else dict(self.listed).get(case)
+
     @property
     def waits(self) -> bool:
         """Whether the case where the reader was still waits for him."""
