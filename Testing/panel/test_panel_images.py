@@ -297,6 +297,8 @@ def test_only_the_outlines_of_the_open_case_are_shown(bench: PanelBench) -> None
         drafted(bench, source.volume)
         outlines.append(bench.case.segmentation.node)
     assert [node.GetDisplayVisibility() for node in outlines] == [0, 1]
+    assert bench.ui("analyze").timeLabel.text
     bench.choose(first)
     bench.turn()
     assert [node.GetDisplayVisibility() for node in outlines] == [1, 0]
+    assert not bench.ui("analyze").timeLabel.text, "that run was of another image"

@@ -33,7 +33,9 @@ class AnalysisRun:
         self.words = ""
         """Of the progress bar."""
         self.last_words = ""
-        """Model, device and time of the last run."""
+        """Model, device and time of the last run of the open case."""
+        self._told_of: Case | None = None
+        """The case that the last words are about."""
         session.case_changed.connect(self._on_case_changed)
 
     def start(self, frames: tuple[int, int], clinical: "ClinicalParameters | None", prevalence: float | None) -> None:
@@ -151,6 +153,9 @@ class AnalysisRun:
         """A run belongs to its case: where that was left, the run is of no use."""
         if self.running and self._session.case is not self._case:
             self.cancel()
+        if self._session.case is not self._told_of:
+            self.last_words, self._told_of = "", self._session.case
+            self.changed.emit()
 
     def _end(self, sentence: str, kind: str = "note") -> None:
         self.running, self._request, self._case = False, None, None
