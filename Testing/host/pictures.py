@@ -2,9 +2,11 @@
 
 import argparse
 import os
+import secrets
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--image", type=Path, help="an image of yours in place of the phantom")
     options = parser.parse_args(arguments)
+    folder = options.folder.resolve()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ.setdefault("BREASTUS_KEY", secrets.token_hex(32))
     host = start_host()
     host.load_module("SegmentEditorBreastLesion")
     module = host.load_module("BreastUSAssist")
     window = host.window(module)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, chdir(scratch):
+        # The label folder that is shown, ~/BreastUSAssist/labels, lies in here.
         open_image(host, module.panel, options.image or phantom_file(Path(scratch)))
         read(host, module.panel)
         for theme in ("light", "dark"):
@@ -35,19 +40,19 @@ def main(arguments: list[str] | None = None) -> int:
             module.enter()
             module.panel.correct.toggle_clicks()
             host.process_events(0.5)
-            shrink(host.screenshot(window, options.folder / f"panel-{theme}.png"))
+            shrink(host.screenshot(window, folder / f"panel-{theme}.png"))
             for section in SECTIONS:
                 part = getattr(module.panel.ui, f"{section}Button")
-                shrink(host.screenshot(part, options.folder / f"{section}-{theme}.png"))
+                shrink(host.screenshot(part, folder / f"{section}-{theme}.png"))
         work_through(host, module.panel, Path(scratch) / "labels")
         for theme in ("light", "dark"):
             host.set_theme(theme)
             module.exit()
             module.enter()
             host.process_events(0.5)
-            shrink(host.screenshot(window, options.folder / f"worklist-{theme}.png"))
+            shrink(host.screenshot(window, folder / f"worklist-{theme}.png"))
             part = module.panel.ui.learnButton
-            shrink(host.screenshot(part, options.folder / f"learn-{theme}.png"))
+            shrink(host.screenshot(part, folder / f"learn-{theme}.png"))
         module.cleanup()
     return 0
 
