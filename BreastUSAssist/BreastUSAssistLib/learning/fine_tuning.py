@@ -26,6 +26,7 @@ from ..model.torch_backend import stored_state
 from .augmentation import Views
 from .checkpoints import keep_checkpoint, resume_checkpoint
 from .manifest import ManifestRow
+from .training import mixed_weights
 from .training_data import CLASSES, NORMAL, TrainingImages, Variation, batches, load_training_images
 from .training_prompts import NEGATIVE, POSITIVE, simulate_prompts
 
@@ -138,7 +139,7 @@ def fine_tune(
         progress(done, options.steps, "  ".join(f"{name} {value:.4f}" for name, value in losses.items()))
     tuned = LesionNet(**bundle.network_arguments())
     averaged = {name: value.cpu() for name, value in parts.averaged.module.state_dict().items()}
-    tuned.load_state_dict(_mixed(averaged, start, options.start_share))
+    tuned.load_state_dict(mixed_weights(averaged, start, options.start_share))
     return tuned.eval()
 
 
@@ -266,10 +267,3 @@ def _log_chance_of_lesion(logits: Tensor) -> Tensor:
     """
     lesions = [index for index in range(len(CLASSES)) if index != NORMAL]
     return torch.logsumexp(functional.log_softmax(logits, 1)[:, lesions], 1)
-
-
-def _mixed(state: dict[str, Tensor], start: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-    return {
-        name: value.lerp(start[name].to(value), share) if value.is_floating_point() else value
-        for name, value in state.items()
-    }

@@ -117,7 +117,7 @@ def train(
         told = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
         progress(f"epoch {epoch + 1}/{options.epochs}  {told}  {clock() - started:.0f} s")
     trained = LesionNet(decoder_channels=options.decoder_channels)
-    trained.load_state_dict(_mixed(parts.averaged.module.state_dict(), start or {}, options.start_share))
+    trained.load_state_dict(mixed_weights(parts.averaged.module.state_dict(), start or {}, options.start_share))
     return trained.eval()
 
 
@@ -132,7 +132,7 @@ def load_start(network: LesionNet, start: Mapping[str, Tensor]) -> None:
         raise ModelError("The network to go on from is of another kind; name a bundle of this network.")
 
 
-def _mixed(state: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+def mixed_weights(state: Mapping[str, Tensor], start: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
     """State with `share` of the floating-point tensors of `start`, where it has them."""
     return {
         name: value.lerp(start[name].to(value), share) if name in start and value.is_floating_point() else value
