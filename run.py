@@ -19,10 +19,10 @@ CONSTRAINTS = HERE / "constraints.txt"
 TORCH = "2.13.0"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 SYSTEM_PACKAGES = (
-    *("dicom3tools", "chromium"),
+    *("dicom3tools", "chromium", "orthanc", "orthanc-dicomweb", "nginx-light"),
     *("libgl1", "libegl1", "libxkbcommon0", "libdbus-1-3", "libfontconfig1", "fonts-dejavu-core"),
 )
-"""What the tests use on Debian: dciodvfy, a browser for the report, and what Qt needs to draw without a screen."""
+"""What the tests use on Debian: dciodvfy, a browser for the report, a PACS, and what Qt needs to draw without a screen."""
 
 USAGE = """usage: python3 run.py demo [--out FOLDER]
        python3 run.py test [pytest arguments]

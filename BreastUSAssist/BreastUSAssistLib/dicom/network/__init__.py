@@ -1,0 +1,1 @@
+"""Talking to a PACS: named nodes, DICOMweb, DIMSE, a listener."""

@@ -1,0 +1,1 @@
+"""De-identification of DICOM (PS3.15 Annex E): header, pixels, review."""
