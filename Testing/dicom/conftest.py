@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from dicom.certificates import Certificates
 from dicom.orthanc import HttpsFront, OrthancServer
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from dicom.certificates import Certificate, Certificates
 
 USER, PASSWORD = "alice", "planted-secret-4711"
@@ -23,7 +22,7 @@ _START_S = 30.0
 
 
 def free_port() -> int:
-    """A port that nothing listens on, below those that the system hands to clients (so that it is free for a restart)."""
+    """A port that nothing listens on, below those that the system hands to clients: it stays free for a restart."""
     for _ in range(200):
         port = random.randint(20000, 32000)
         with socket.socket() as probe:
