@@ -49,6 +49,11 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/dicom/__init__.py
   BreastUSAssistLib/dicom/codes.py
   BreastUSAssistLib/dicom/contours.py
+  BreastUSAssistLib/dicom/network/__init__.py
+  BreastUSAssistLib/dicom/network/errors.py
+  BreastUSAssistLib/dicom/network/node_settings.py
+  BreastUSAssistLib/dicom/network/nodes.py
+  BreastUSAssistLib/dicom/network/secrets.py
   BreastUSAssistLib/dicom/provenance.py
   BreastUSAssistLib/dicom/reading.py
   BreastUSAssistLib/dicom/report_items.py
@@ -295,6 +300,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/label_packing.py
   BreastUSAssistLib/service/lesion_description.py
   BreastUSAssistLib/service/outline_band.py
+  BreastUSAssistLib/service/pacs/__init__.py
   BreastUSAssistLib/service/reading_export.py
   BreastUSAssistLib/service/reading_file.py
   BreastUSAssistLib/service/report.py
@@ -329,6 +335,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/__init__.py
   BreastUSAssistLib/ultrasound/archives.py
   BreastUSAssistLib/ultrasound/case_names.py
+  BreastUSAssistLib/ultrasound/deidentification/__init__.py
   BreastUSAssistLib/ultrasound/dicom_clip.py
   BreastUSAssistLib/ultrasound/dicom_frames.py
   BreastUSAssistLib/ultrasound/dicom_source.py

@@ -27,7 +27,8 @@ from .provenance import (
     stamp,
 )
 from .segmentation_frames import StoredFrame, add_functional_groups
-from .segmentation_segments import segment_item
+from .segmentation_geometry import MADE_UP, MADE_UP_DESCRIPTION, MADE_UP_SERIES, Geometry, frame_geometry
+from .segmentation_segments import SegmentSource, lesion_label, segment_item
 from .source_frames import SourceFrame, source_frames
 from .writing import set_file_meta, write_dataset
 
@@ -48,6 +49,7 @@ def segmentation_dataset(
     created: datetime,
     probability: np.ndarray | None = None,
     fractional: bool = False,
+    geometry: Geometry = "source",
     series_number: int = 900,
 ) -> "Dataset":
     """Build a DICOM Segmentation with one segment a lesion; frames in which a lesion is not outlined are left out.
@@ -65,26 +67,63 @@ def segmentation_dataset(
         probability: foreground probability, float 0..1, (frames, rows, columns); needed for `fractional`.
         fractional: store probabilities in 8 bits (FRACTIONAL, PROBABILITY) inside each lesion and up to
             NEIGHBOURHOOD_PX around it, instead of masks in 1 bit (BINARY).
+        geometry: "source" writes positions in the patient only where the source has them; "made_up" invents them for
+            software that refuses a Segmentation without (dcmqi), and marks the object (see segmentation_geometry).
         series_number: SeriesNumber of the new series.
 
     Raises:
         UsageError: no lesion is outlined (a Segmentation needs a segment and a frame: PS3.3 C.8.20.2), the labels do
             not fit the source or the lesions, or the result would pass the 4 GiB of one DICOM element.
     """
+    side = laterality(headers)
+    sources = [SegmentSource(one.number, one, model, side, lesion_label(one)) for one in lesions]
+    return segmentation_of_sources(
+        headers,
+        labels,
+        sources,
+        created=created,
+        probability=probability if fractional else None,
+        fractional=fractional,
+        geometry=geometry,
+        series_number=series_number,
+    )
+
+
+def segmentation_of_sources(
+    headers: "Sequence[Dataset]",
+    labels: np.ndarray,
+    sources: Sequence[SegmentSource],
+    *,
+    created: datetime,
+    probability: np.ndarray | None = None,
+    fractional: bool = False,
+    geometry: Geometry = "source",
+    series_number: int = 900,
+) -> "Dataset":
+    """Build a DICOM Segmentation as `segmentation_dataset` does, each segment with a model, side and label of its own.
+
+    The network of the first source stands for the equipment.
+
+    Raises:
+        UsageError: as `segmentation_dataset`.
+    """
     frames = source_frames(headers)
-    _check(frames, labels, lesions, probability, fractional)
-    stored = _stored_frames(labels, lesions)
-    dataset = _common_attributes(headers, frames, model, created, series_number)
+    _check(frames, labels, sources, probability, fractional)
+    stored = _stored_frames(labels, sources)
+    dataset = _common_attributes(headers, frames, sources[0].model, created, series_number)
     _describe_pixels(dataset, headers, fractional)
     dataset.Rows, dataset.Columns = labels.shape[1:]
-    side = laterality(headers)
-    numbers = {frame.lesion_number: frame.segment_number for frame in stored}
+    numbers = {frame.value: frame.segment_number for frame in stored}
     dataset.SegmentSequence = [
-        segment_item(numbers[lesion.number], lesion, model, side)
-        for lesion in sorted(lesions, key=lambda one: one.number)
-        if lesion.number in numbers
+        segment_item(numbers[source.value], source)
+        for source in sorted(sources, key=lambda one: one.value)
+        if source.value in numbers
     ]
-    add_functional_groups(dataset, frames, stored)
+    place = frame_geometry(frames, geometry)
+    add_functional_groups(dataset, frames, stored, place)
+    if place is not None and place.made_up:
+        dataset.ContentLabel, dataset.ContentDescription = MADE_UP, MADE_UP_DESCRIPTION
+        dataset.SeriesDescription = f"{dataset.SeriesDescription}, {MADE_UP_SERIES}"
     dataset.PixelData = _pixel_data(labels, stored, probability if fractional else None)
     set_file_meta(dataset)
     return dataset
@@ -100,6 +139,7 @@ def write_segmentation(
     created: datetime,
     probability: np.ndarray | None = None,
     fractional: bool = False,
+    geometry: Geometry = "source",
     series_number: int = 900,
 ) -> "Dataset":
     """Build a DICOM Segmentation (see `segmentation_dataset`), write it to `path` whole, and return it.
@@ -116,6 +156,7 @@ def write_segmentation(
         created=created,
         probability=probability,
         fractional=fractional,
+        geometry=geometry,
         series_number=series_number,
     )
     write_dataset(path, dataset)
@@ -125,7 +166,7 @@ def write_segmentation(
 def _check(
     frames: Sequence[SourceFrame],
     labels: np.ndarray,
-    lesions: Sequence[Lesion],
+    sources: Sequence[SegmentSource],
     probability: np.ndarray | None,
     fractional: bool,
 ) -> None:
@@ -139,20 +180,20 @@ def _check(
             f"The labels are {labels.shape[0]} frames of {labels.shape[1]} x {labels.shape[2]} pixels, the source has "
             f"{len(frames)} of {rows} x {columns}; give one label image for every source frame."
         )
-    known = [lesion.number for lesion in lesions]
+    known = [source.value for source in sources]
     if len(set(known)) != len(known):
         raise UsageError("Two lesions have the same number; number them 1, 2, 3, ...")
     if fractional and (probability is None or probability.shape != labels.shape):
         raise UsageError("A fractional segmentation needs a probability for every pixel of the labels.")
 
 
-def _stored_frames(labels: np.ndarray, lesions: Sequence[Lesion]) -> list[StoredFrame]:
+def _stored_frames(labels: np.ndarray, sources: Sequence[SegmentSource]) -> list[StoredFrame]:
     """Frames to store, by segment then source frame; only those with a pixel of the lesion."""
     present = [set(np.flatnonzero(np.bincount(frame.ravel()))) - {0} for frame in labels]
     outlined = set().union(*present)
     if not outlined:
         raise UsageError("No lesion is outlined, so there is nothing that a DICOM Segmentation could hold.")
-    unknown = outlined - {lesion.number for lesion in lesions}
+    unknown = outlined - {source.value for source in sources}
     if unknown:
         raise UsageError(f"Label {min(unknown)} belongs to no lesion; give the lesions of these labels.")
     return [
@@ -220,11 +261,11 @@ def _pixel_data(labels: np.ndarray, stored: Sequence[StoredFrame], probability: 
         raise UsageError("The segmentation passes the 4 GiB that DICOM holds; store fewer frames or a binary one.")
     content = BytesIO()
     if probability is None:
-        for packed in _packed(labels[frame.index] == frame.lesion_number for frame in stored):
+        for packed in _packed(labels[frame.index] == frame.value for frame in stored):
             content.write(packed)
     else:
         for frame in stored:
-            content.write(_fractions(labels[frame.index], probability[frame.index], frame.lesion_number))
+            content.write(_fractions(labels[frame.index], probability[frame.index], frame.value))
     if content.tell() % 2:
         content.write(b"\0")
     return content.getvalue()

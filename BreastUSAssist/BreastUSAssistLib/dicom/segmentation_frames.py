@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from .codes import SEGMENTATION, SOURCE_IMAGE, code_item
 from .provenance import instance_reference
-from .source_frames import PlanePosition, SourceFrame, frame_order, plane_positions, position_ranks
+from .segmentation_geometry import FrameGeometry
+from .source_frames import PlanePosition, SourceFrame, frame_order, position_ranks
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -23,23 +24,29 @@ class StoredFrame:
     """One frame of the segmentation."""
 
     segment_number: int
-    lesion_number: int
+    value: int
+    """Of its lesion in the labels."""
     index: int
     """Index of the source frame, from 0."""
 
 
-def add_functional_groups(dataset: "Dataset", frames: Sequence[SourceFrame], stored: Sequence[StoredFrame]) -> None:
-    """Add dimensions, shared and per-frame functional groups, and the frame of reference where all frames have one.
+def add_functional_groups(
+    dataset: "Dataset",
+    frames: Sequence[SourceFrame],
+    stored: Sequence[StoredFrame],
+    geometry: FrameGeometry | None,
+) -> None:
+    """Add dimensions, shared and per-frame functional groups, and the frame of reference where there is a `geometry`.
 
     Frames are ordered by segment and then by position in the patient, by time, or by number in the volume.
     """
     from pydicom import Dataset
 
-    positions = plane_positions(frames)
-    if positions is not None:
+    positions = geometry.positions if geometry is not None else None
+    if geometry is not None and positions is not None:
         dimension, ranks = _POSITION, position_ranks(positions)
-        dataset.FrameOfReferenceUID = frames[0].header.FrameOfReferenceUID
-        dataset.PositionReferenceIndicator = frames[0].header.get("PositionReferenceIndicator", None)
+        dataset.FrameOfReferenceUID = geometry.frame_of_reference_uid
+        dataset.PositionReferenceIndicator = geometry.position_reference_indicator
     else:
         dimension, ranks = _SPACE if frame_order(frames) == "space" else _TIME, list(range(1, len(frames) + 1))
         # Type 2C without a position in the patient (PS3.3 C.7.6.1): present, and empty because no source says it.

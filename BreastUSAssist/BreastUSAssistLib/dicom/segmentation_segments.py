@@ -1,5 +1,6 @@
 """Segment descriptions of a DICOM Segmentation (PS3.3 C.8.20.2, Segment Description Macro)."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..birads.analysis import ModelUsed
@@ -29,23 +30,38 @@ ALGORITHM_TYPES = {
 """SegmentAlgorithmType (0062,0008) for each `Lesion.origin`."""
 
 
+@dataclass(frozen=True)
+class SegmentSource:
+    """What one segment is made from."""
+
+    value: int
+    """Of the lesion in the labels."""
+    lesion: Lesion
+    model: ModelUsed
+    """The one that drew it."""
+    side: Laterality | None
+    label: str
+    """SegmentLabel."""
+
+
 def lesion_label(lesion: Lesion) -> str:
     """Name of a lesion in every output."""
     return f"Lesion {lesion.number}"
 
 
-def segment_item(segment_number: int, lesion: Lesion, model: ModelUsed, side: Laterality | None) -> "Dataset":
-    """Describe the segment of `lesion`: what it is, where, who drew it, and the UID under which it is tracked."""
+def segment_item(segment_number: int, source: SegmentSource) -> "Dataset":
+    """Describe a segment: what it is, where, who drew it, and the UID under which its lesion is tracked."""
     from pydicom import Dataset
 
+    lesion, model = source.lesion, source.model
     item = Dataset()
     item.SegmentNumber = segment_number
-    item.SegmentLabel = lesion_label(lesion)
+    item.SegmentLabel = short_text(source.label)
     item.SegmentedPropertyCategoryCodeSequence = [code_item(ABNORMAL_STRUCTURE)]
     item.SegmentedPropertyTypeCodeSequence = [code_item(MASS)]
     region = code_item(BREAST)
-    if side is not None:
-        region.AnatomicRegionModifierSequence = [code_item(LATERALITY[side])]
+    if source.side is not None:
+        region.AnatomicRegionModifierSequence = [code_item(LATERALITY[source.side])]
     item.AnatomicRegionSequence = [region]
     item.SegmentAlgorithmType = ALGORITHM_TYPES[lesion.origin]
     if item.SegmentAlgorithmType != "MANUAL":
@@ -53,7 +69,7 @@ def segment_item(segment_number: int, lesion: Lesion, model: ModelUsed, side: La
         item.SegmentationAlgorithmIdentificationSequence = [_algorithm_item(model)]
     item.TrackingID = lesion_label(lesion)
     item.TrackingUID = lesion.tracking_uid
-    item.RecommendedDisplayCIELabValue = cielab(segment_color(lesion.number))
+    item.RecommendedDisplayCIELabValue = cielab(segment_color(source.value))
     return item
 
 

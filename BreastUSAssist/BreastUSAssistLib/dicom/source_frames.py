@@ -105,7 +105,7 @@ def plane_positions(frames: Sequence[SourceFrame]) -> list[PlanePosition] | None
         return None
     positions = []
     for frame in frames:
-        position = _plane_position(frame.header) if frame.frame_number is None else None
+        position = _plane_position(*_holders(frame))
         if position is None:
             return None
         positions.append(position)
@@ -124,16 +124,42 @@ def position_ranks(positions: Sequence[PlanePosition]) -> list[int]:
     return [int(rank) for rank in ranks]
 
 
-def _plane_position(header: "Dataset") -> PlanePosition | None:
-    position = _numbers(header, "ImagePositionPatient", 3)
-    orientation = _numbers(header, "ImageOrientationPatient", 6)
-    spacing = _numbers(header, "PixelSpacing", 2)
+def _holders(frame: SourceFrame) -> "tuple[Dataset | None, Dataset | None, Dataset | None]":
+    """What holds position, orientation and pixel measures of a frame.
+
+    Of a one-frame file the header; of a multi-frame one its functional groups, which an Enhanced US Volume has where it
+    is acquired relative to the patient (PS3.3 A.59.4.1.2); those relative to the volume place nothing in the patient.
+    """
+    if frame.frame_number is None:
+        return frame.header, frame.header, frame.header
+    groups, shared = frame.header.get("PerFrameFunctionalGroupsSequence"), None
+    own = groups[frame.frame_number - 1] if groups and len(groups) >= frame.frame_number else None
+    if common := frame.header.get("SharedFunctionalGroupsSequence"):
+        shared = common[0]
+    sequences = ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
+    first, second, third = (_first_item(own, keyword) or _first_item(shared, keyword) for keyword in sequences)
+    return first, second, third
+
+
+def _first_item(group: "Dataset | None", keyword: str) -> "Dataset | None":
+    items = group.get(keyword) if group is not None else None
+    return items[0] if items else None
+
+
+def _plane_position(
+    placed: "Dataset | None", oriented: "Dataset | None", measured: "Dataset | None"
+) -> PlanePosition | None:
+    if placed is None or oriented is None or measured is None:
+        return None
+    position = _numbers(placed, "ImagePositionPatient", 3)
+    orientation = _numbers(oriented, "ImageOrientationPatient", 6)
+    spacing = _numbers(measured, "PixelSpacing", 2)
     if position is None or orientation is None or spacing is None or min(spacing) <= 0:
         return None
     row, column = np.array(orientation[:3]), np.array(orientation[3:])
     if not np.allclose([row @ row, column @ column, row @ column], [1, 1, 0], atol=1e-3):
         return None
-    thickness = _numbers(header, "SliceThickness", 1)
+    thickness = _numbers(measured, "SliceThickness", 1)
     return PlanePosition(
         position=(position[0], position[1], position[2]),
         orientation=orientation,
