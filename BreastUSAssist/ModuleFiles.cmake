@@ -59,12 +59,15 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/dicom/report_items.py
   BreastUSAssistLib/dicom/segmentation.py
   BreastUSAssistLib/dicom/segmentation_frames.py
+  BreastUSAssistLib/dicom/segmentation_geometry.py
   BreastUSAssistLib/dicom/segmentation_mapping.py
   BreastUSAssistLib/dicom/segmentation_pixels.py
   BreastUSAssistLib/dicom/segmentation_reading.py
   BreastUSAssistLib/dicom/segmentation_segments.py
+  BreastUSAssistLib/dicom/segmentation_study.py
   BreastUSAssistLib/dicom/slicer_segmentation.py
   BreastUSAssistLib/dicom/source_frames.py
+  BreastUSAssistLib/dicom/source_matching.py
   BreastUSAssistLib/dicom/structured_report.py
   BreastUSAssistLib/dicom/writing.py
   BreastUSAssistLib/errors.py
@@ -291,6 +294,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/batch.py
   BreastUSAssistLib/service/case_content.py
   BreastUSAssistLib/service/case_files.py
+  BreastUSAssistLib/service/case_folder.py
   BreastUSAssistLib/service/demo.py
   BreastUSAssistLib/service/familiarity_gate.py
   BreastUSAssistLib/service/frame_range.py

@@ -1,0 +1,103 @@
+"""The steps of one study: pull, analyze, push. Each may be done again after it was cut short, with the same result."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import InputError
+from ...files import folder_written_whole
+from ...labels.durable import sync_folders
+from ..batch import BatchOutcome
+from .acceptance import SENT, accepted_files, sha256_of
+from .ledger import StoredObject, WorkItem
+from .pushing import Pushed, push_files
+from .work_folder import WorkFolder, checked_uid
+
+if TYPE_CHECKING:
+    from ...dicom.network.connection import PacsConnection
+
+ULTRASOUND_CLASSES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.3",
+        "1.2.840.10008.5.1.4.1.1.3.1",
+        "1.2.840.10008.5.1.4.1.1.6",
+        "1.2.840.10008.5.1.4.1.1.6.1",
+        "1.2.840.10008.5.1.4.1.1.6.2",
+    }
+)
+"""US Multi-frame (retired and present), US Image (retired and present), Enhanced US Volume (PS3.4 B.5, B.6)."""
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+Attend = Callable[[], None]
+Analyst = Callable[[Sequence[Path], Path], BatchOutcome]
+"""Analyses files and folders into case folders below the second argument, as service.batch.analyze_inputs does."""
+
+
+@dataclass(frozen=True)
+class Analyzed:
+    """What an analysis left to push."""
+
+    objects: tuple[StoredObject, ...]
+    cases: int
+    note: str = ""
+    """About images that could not be analysed."""
+
+
+def is_ultrasound(sop_class_uid: str, modality: str) -> bool:
+    """Whether an object shows ultrasound: by its class, or a secondary capture (PS3.3 A.8) of that modality."""
+    return sop_class_uid in ULTRASOUND_CLASSES or (modality == "US" and sop_class_uid.startswith(_SECONDARY_CAPTURE))
+
+
+def pull_ultrasound(item: WorkItem, folder: WorkFolder, connection: "PacsConnection", attend: Attend) -> int:
+    """Bring the ultrasound series of a study here; images that are here are not fetched again. Returns their number.
+
+    Raises:
+        NodeError: the node could not be asked, or broke off; what came whole is kept.
+        InputError, OutputError: the study has a false UID, or the disk is full.
+    """
+    checked_uid(item.study_uid)
+    found = connection.instances(item.study_uid)
+    series = sorted({one.series_uid for one in found if is_ultrasound(one.sop_class_uid, one.modality)})
+    if not series:
+        return 0
+    target = folder.images(item.name)
+    return len(connection.pull(item.study_uid, target, series=tuple(series), attend=attend).files)
+
+
+def analyze_images(item: WorkItem, folder: WorkFolder, analyst: Analyst) -> Analyzed:
+    """Analyse an item's images once: results that are there whole are taken as they are, whatever made them.
+
+    Raises:
+        InputError: no image could be analysed.
+        OutputError: the results could not be written; nothing is left.
+    """
+    target, note = folder.results(item.name), ""
+    if not target.is_dir():
+        with folder_written_whole(target, "choose another --work") as beside:
+            outcome = analyst([folder.images(item.name)], beside)
+            if not outcome.cases:
+                raise InputError(outcome.failures[0] if outcome.failures else f"Study {item.name} holds no image.")
+        sync_folders([target.parent])
+        if outcome.failures:
+            note = f"{len(outcome.failures)} of its images could not be analysed: {outcome.failures[0]}"
+    cases = sorted(path for path in target.iterdir() if (path / "analysis.json").is_file())
+    files = [case / name for case in cases for name in SENT if (case / name).is_file()]
+    to_send = accepted_files(files, drafts=True) if files else ()
+    objects = tuple(StoredObject(folder.relative(one.path), one.sop_instance_uid, one.sha256) for one in to_send)
+    return Analyzed(objects, len(cases), note)
+
+
+def push_objects(
+    objects: Sequence[StoredObject], folder: WorkFolder, connection: "PacsConnection", attend: Attend
+) -> Pushed:
+    """Send the objects of an item, the very files that were made once.
+
+    Raises:
+        NodeError: the node could not be asked, or the answer is unknown.
+        InputError: a file is not the one that was made.
+    """
+    paths = [folder.root / one.path for one in objects]
+    for path, one in zip(paths, objects, strict=True):
+        if sha256_of(path) != one.sha256:
+            raise InputError(f"{path} was changed after it was made, so it is not sent; run the study in a new folder.")
+    return push_files(paths, connection, attend=attend)
