@@ -218,6 +218,12 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/mrml/case_segmentation.py
   BreastUSAssistLib/mrml/case_source.py
   BreastUSAssistLib/mrml/case_ties.py
+  BreastUSAssistLib/mrml/dicom_case.py
+  BreastUSAssistLib/mrml/dicom_database.py
+  BreastUSAssistLib/mrml/dicom_images.py
+  BreastUSAssistLib/mrml/dicom_loading.py
+  BreastUSAssistLib/mrml/dicom_offers.py
+  BreastUSAssistLib/mrml/dicom_references.py
   BreastUSAssistLib/mrml/edit_history.py
   BreastUSAssistLib/mrml/findings_table.py
   BreastUSAssistLib/mrml/label_loading.py
@@ -305,6 +311,15 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/lesion_description.py
   BreastUSAssistLib/service/outline_band.py
   BreastUSAssistLib/service/pacs/__init__.py
+  BreastUSAssistLib/service/pacs/acceptance.py
+  BreastUSAssistLib/service/pacs/ledger.py
+  BreastUSAssistLib/service/pacs/ledger_schema.py
+  BreastUSAssistLib/service/pacs/outages.py
+  BreastUSAssistLib/service/pacs/outbox.py
+  BreastUSAssistLib/service/pacs/pushing.py
+  BreastUSAssistLib/service/pacs/study_steps.py
+  BreastUSAssistLib/service/pacs/work.py
+  BreastUSAssistLib/service/pacs/work_folder.py
   BreastUSAssistLib/service/reading_export.py
   BreastUSAssistLib/service/reading_file.py
   BreastUSAssistLib/service/report.py
@@ -375,6 +390,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/spacing.py
   BreastUSAssistLib/ultrasound/tissue.py
   BreastUSAssistLib/ultrasound/volumes.py
+  DICOMBreastUSPlugin.py
   SegmentEditorBreastLesion.py
   SegmentEditorBreastLesionLib/SegmentEditorEffect.py
   )

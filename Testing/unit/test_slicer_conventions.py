@@ -30,6 +30,7 @@ IN_SLICER = {
     "numpy",
     "SimpleITK",
     "BreastUSAssistLib",
+    "DICOMLib",
     "SegmentEditorEffects",
 }
 """What Slicer itself brings and has loaded by the time it loads modules, and what is ours."""

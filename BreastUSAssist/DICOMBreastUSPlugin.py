@@ -1,0 +1,100 @@
+"""Hidden module that 3D Slicer loads: a plug-in of its DICOM module, for ultrasound with SEG and SR that lie on it."""
+
+# ruff: noqa: N802, N803 - names as in Slicer
+
+import slicer
+from DICOMLib import DICOMLoadable, DICOMPlugin
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
+
+
+class DICOMBreastUSPluginClass(DICOMPlugin):
+    """What the DICOM module asks: what can be loaded of some files, load it; what can be exported, export it."""
+
+    def __init__(self):
+        super().__init__()
+        self.loadType = _("Breast ultrasound")
+        self.tags["sopClassUID"] = "0008,0016"
+        self.tags["modality"] = "0008,0060"
+        self.tags["instanceNumber"] = "0020,0013"
+
+    def examineForImport(self, fileLists):
+        """DICOMLoadables of lists of files, each list a series."""
+        return [loadable for files in fileLists for loadable in self.examineFiles(files)]
+
+    def examineFiles(self, files):
+        """DICOMLoadables of the files of one series."""
+        cached = self.getCachedLoadables(files)
+        if cached is None:
+            from BreastUSAssistLib.mrml.dicom_offers import offers_of
+
+            cached = [self._loadable(offer) for offer in offers_of(files)]
+            self.cacheLoadables(files, cached)
+        return cached
+
+    def load(self, loadable):
+        """Put what was offered into the scene; whether it worked. What went wrong is shown in one sentence."""
+        from BreastUSAssistLib.errors import BreastUSAssistError
+
+        try:
+            self._load(loadable)
+        except BreastUSAssistError as error:
+            slicer.util.errorDisplay(str(error))
+            return False
+        except ImportError as error:
+            text = _("The Python package {name} is missing; open Breast Ultrasound Assistant and press Install.")
+            slicer.util.errorDisplay(text.format(name=error.name))
+            return False
+        return True
+
+    def _loadable(self, offer):
+        loadable = DICOMLoadable()
+        loadable.files, loadable.name, loadable.tooltip = list(offer.files), offer.name, offer.tooltip
+        loadable.selected, loadable.confidence = True, offer.confidence
+        loadable.breastUSKind = offer.kind
+        return loadable
+
+    def _load(self, loadable):
+        from BreastUSAssistLib.mrml import dicom_images, dicom_loading
+
+        scene, kind = slicer.mrmlScene, loadable.breastUSKind
+        if kind == "image":
+            source, new = dicom_images.load_image(scene, loadable.files, loadable.name)
+            if new:
+                self._place(source, loadable.files)
+        else:
+            (source, *_others) = dicom_loading.load_segmentation(scene, loadable.files[0], self._seek, self._place)
+        slicer.util.setSliceViewerLayers(background=source.volume, fit=True)
+        if source.browser is not None:
+            slicer.modules.sequences.showSequenceBrowser(source.browser)
+
+    def _place(self, source, files):
+        """Put a new image under its patient and study."""
+        loadable = DICOMLoadable()
+        loadable.files = list(files)
+        self.addSeriesInSubjectHierarchy(loadable, source.volume)
+
+    def _seek(self, uids):
+        return False
+
+
+class DICOMBreastUSPlugin(ScriptedLoadableModule):
+    """What Slicer lists of the module."""
+
+    def __init__(self, parent):
+        super().__init__(parent)
+        self.parent.title = _("DICOM Breast ultrasound plug-in")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Developer Tools.DICOM Plugins")]
+        self.parent.dependencies = ["DICOM", "Segmentations", "Sequences", "SubjectHierarchy", "Tables"]
+        self.parent.contributors = ["BreastUSAssist contributors"]
+        self.parent.hidden = True
+        self.parent.helpText = _(
+            "This hidden module lets the DICOM module load ultrasound with its pixel size and frame times, and SEG and"
+            " SR that lie on ultrasound, and export them."
+        )
+        self.parent.acknowledgementText = _("Part of the extension Breast Ultrasound Assistant.")
+        # This module may be found before the DICOM module is, which makes the list.
+        if not hasattr(slicer.modules, "dicomPlugins"):
+            slicer.modules.dicomPlugins = {}
+        slicer.modules.dicomPlugins["DICOMBreastUSPlugin"] = DICOMBreastUSPluginClass
