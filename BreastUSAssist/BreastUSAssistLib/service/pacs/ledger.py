@@ -79,6 +79,18 @@ class NewItem:
     next_try: float = 0.0
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """Where an image that was received belongs."""
+
+    name: str
+    """Of its item."""
+    is_new: bool
+    """False: an image of that UID was received before."""
+    is_same: bool
+    """Whether its content is that of the first one."""
+
+
 class Ledger:
     """Connection to a ledger, made where it is missing. May be used from several threads and several processes."""
 
@@ -196,7 +208,14 @@ class Ledger:
             self._check_kept(item, kept.rowcount)
 
     def advance(
-        self, item: WorkItem, state: State, owner: str, *, now: float, objects: Sequence[StoredObject] = (), note=""
+        self,
+        item: WorkItem,
+        state: State,
+        owner: str,
+        *,
+        now: float,
+        objects: Sequence[StoredObject] = (),
+        note: str = "",
     ) -> WorkItem:
         """Move an item forward and give its lease back; `objects` are what it has to push from now on.
 
@@ -273,15 +292,19 @@ class Ledger:
                 (now, now),
             ).rowcount
 
-    def arrived(self, new: NewItem, sop_instance_uid: str, sha256: str, *, now: float) -> str | None:
-        """Note an image that was received: the name of the item that it belongs to; None where it is known already.
+    def arrived(self, new: NewItem, sop_instance_uid: str, sha256: str, *, now: float) -> Arrival:
+        """Note an image that was received.
 
         Its study's open item takes it, and is due at `new.next_try` at the earliest; where all items of the study are
         past receiving, a further part is begun.
         """
         with self._changing() as connection:
-            if connection.execute("SELECT 1 FROM image WHERE sop_instance_uid = ?", (sop_instance_uid,)).fetchone():
-                return None
+            known = connection.execute(
+                "SELECT name, sha256 FROM image JOIN item ON item.id = item_id WHERE sop_instance_uid = ?",
+                (sop_instance_uid,),
+            ).fetchone()
+            if known is not None:
+                return Arrival(known[0], False, known[1] == sha256)
             row = connection.execute(
                 "SELECT id, name FROM item WHERE study_uid = ? AND origin = 'received' AND state = 'found' "
                 "AND lease_owner IS NULL",
@@ -294,7 +317,7 @@ class Ledger:
                     "UPDATE item SET next_try = ?, changed = ? WHERE id = ?", (new.next_try, now, row[0])
                 )
             connection.execute("INSERT INTO image VALUES (?, ?, ?)", (sop_instance_uid, row[0], sha256))
-        return str(row[1])
+        return Arrival(str(row[1]), True, True)
 
     def item(self, name: str) -> WorkItem | None:
         """The item of that name, or None."""

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...dicom.network.errors import NodeError
+from ...dicom.network.exchange import CommitOutcome
 from .acceptance import accepted_files
 
 if TYPE_CHECKING:
-    from ...dicom.network.connection import PacsConnection, PushOutcome
+    from ...dicom.network.connection import PacsConnection
+    from ...dicom.network.exchange import PushOutcome
 
 
 @dataclass(frozen=True)
@@ -60,25 +61,17 @@ def push_files(
     refused = {one.sop_instance_uid for one in outcomes if one.state == "refused"}
     uids = [one.sop_instance_uid for one in outcomes if one.state != "refused"]
     taken = [path for path, outcome in zip(files, outcomes, strict=True) if outcome.sop_instance_uid not in refused]
-    committed: frozenset[str] = frozenset()
-    why: dict[str, str] = {}
-    asked = True
-    if taken:
-        try:
-            answer = connection.commit(taken)
-            committed = frozenset(answer.committed)
-            why = dict(answer.failed)
-        except NodeError as error:
-            if error.kind != "refused":
-                raise
-            # A node that offers no commitment can still be asked what it holds.
-            asked = False
-            committed = connection.present(uids) & frozenset(uids)
-    not_committed = tuple((uid, why.get(uid, "the node does not say so")) for uid in uids if uid not in committed)
-    return Pushed(outcomes, committed, not_committed, _words(outcomes, committed, asked))
+    answer = connection.commit(taken) if taken else CommitOutcome(frozenset())
+    why = dict(answer.failed)
+    not_committed = tuple(
+        (uid, why.get(uid, "the node does not say so")) for uid in uids if uid not in answer.committed
+    )
+    return Pushed(
+        outcomes, answer.committed & set(uids), not_committed, _words(outcomes, len(not_committed), answer.by)
+    )
 
 
-def _words(outcomes: "Sequence[PushOutcome]", committed: frozenset[str], asked: bool) -> str:
+def _words(outcomes: "Sequence[PushOutcome]", not_committed: int, by: str) -> str:
     sent = sum(one.state == "sent" for one in outcomes)
     there = sum(one.state == "already there" for one in outcomes)
     refused = [one for one in outcomes if one.state == "refused"]
@@ -93,9 +86,9 @@ def _words(outcomes: "Sequence[PushOutcome]", committed: frozenset[str], asked: 
     taken = sent + there
     if not taken:
         return text
-    if len(committed) == taken:
-        return f"{text} and committed" if asked else f"{text} (the node offers no commitment; it lists them)"
-    return f"{text}; only {len(committed)} of {taken} committed"
+    if not_committed:
+        return f"{text}; {not_committed} of {taken} not committed"
+    return f"{text} and {'committed' if by == 'storage commitment' else 'found there afterwards'}"
 
 
 def _objects(count: int) -> str:
