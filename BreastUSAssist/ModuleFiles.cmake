@@ -40,6 +40,11 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/command_line/labels_import.py
   BreastUSAssistLib/command_line/models.py
   BreastUSAssistLib/command_line/models_promoted.py
+  BreastUSAssistLib/command_line/pacs.py
+  BreastUSAssistLib/command_line/pacs_arguments.py
+  BreastUSAssistLib/command_line/pacs_nodes.py
+  BreastUSAssistLib/command_line/pacs_push.py
+  BreastUSAssistLib/command_line/pacs_work.py
   BreastUSAssistLib/command_line/phantom.py
   BreastUSAssistLib/command_line/refine.py
   BreastUSAssistLib/command_line/train.py
@@ -317,6 +322,8 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/pacs/outages.py
   BreastUSAssistLib/service/pacs/outbox.py
   BreastUSAssistLib/service/pacs/pushing.py
+  BreastUSAssistLib/service/pacs/reception.py
+  BreastUSAssistLib/service/pacs/searching.py
   BreastUSAssistLib/service/pacs/study_steps.py
   BreastUSAssistLib/service/pacs/work.py
   BreastUSAssistLib/service/pacs/work_folder.py

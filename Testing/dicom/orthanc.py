@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from BreastUSAssistLib.dicom.network.nodes import PacsNode
+from BreastUSAssistLib.dicom.network.secrets import SecretStore
 from dicom.certificates import Certificate, Certificates
 
 USER, PASSWORD = "alice", "planted-secret-4711"
@@ -69,6 +71,30 @@ class OrthancServer:
     def web_url(self) -> str:
         """Of its DICOMweb service, over plain HTTP."""
         return f"http://127.0.0.1:{self.http_port}/dicom-web"
+
+    def node(self, name: str = "archive", transport: str = "web", **dimse: Any) -> PacsNode:
+        """This server as a node: `web`, `dimse` or `both`, with short waits; `dimse` changes fields of that part."""
+        tls = self.dicom_tls
+        fields: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": self.dicom_port,
+            "ae_title": self.ae_title,
+            "listening_address": "127.0.0.1",
+            "tls": tls and {"ca_file": tls.authority, "certificate": tls.client.certificate, "key": tls.client.key},
+        }
+        return PacsNode.model_validate(
+            {
+                "name": name,
+                "web": {"url": self.web_url, "auth": "basic", "user": self.user} if transport != "dimse" else None,
+                "dimse": {**fields, **dimse} if transport != "web" else None,
+                "timeouts": {"connect_s": 5, "answer_s": 20, "commit_s": 10},
+                "retries": {"attempts": 3, "first_wait_s": 0.05, "longest_wait_s": 0.2},
+            }
+        )
+
+    def secrets(self) -> SecretStore:
+        """Its password, as a node of any name asks for it."""
+        return SecretStore(environment=_AnyPassword(self.password))
 
     @property
     def running(self) -> bool:
@@ -286,6 +312,17 @@ http {{
         if self._process is not None:
             self._process.kill()
             self._process.wait(10)
+
+
+class _AnyPassword(dict[str, str]):
+    """An environment that has the same password for every node."""
+
+    def __init__(self, password: str) -> None:
+        super().__init__()
+        self._password = password
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._password if key.endswith("_PASSWORD") else default
 
 
 def _basic(user: str, password: str) -> str:

@@ -1,0 +1,286 @@
+"""DICOMweb (PS3.18): studies are searched (QIDO-RS), fetched (WADO-RS) and stored (STOW-RS)."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from ...errors import InputError, UsageError
+from ..reading import LARGEST_FILE
+from .errors import NodeError
+from .exchange import (
+    Attend,
+    CommitOutcome,
+    EchoResult,
+    InstanceFound,
+    Progress,
+    PulledStudy,
+    PushOutcome,
+    StudyFound,
+    StudyQuery,
+)
+from .http import HttpService
+from .multipart import dicom_body, write_dicom_part
+from .node_settings import PacsNode
+from .received_files import Identity, is_uid, kept_as, read_identity, remove_leftovers, whole_file
+from .retrying import Retrier
+from .web_answers import (
+    INSTANCE_FIELDS,
+    STUDY_FIELDS,
+    Item,
+    instance_of,
+    items_of,
+    number_of,
+    study_of,
+    text_of,
+    values_of,
+)
+
+_JSON = "application/dicom+json"
+_LARGEST_SEARCH = 2**25
+"""Bytes of one page of a search."""
+_PAGE = 200
+MOST_INSTANCES = 20000
+"""Of one study."""
+
+
+class WebConnection:
+    """A node's DICOMweb service; see `connection.PacsConnection`."""
+
+    def __init__(
+        self,
+        node: PacsNode,
+        secret: str | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._node = node
+        self._clock = clock
+        self._http = HttpService(node, secret, clock)
+        self._retrier = Retrier(node.retries, sleep)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._http.close()
+
+    def echo(self) -> EchoResult:
+        """Search for one study: DICOMweb has no echo of its own. Asked once, so that a fault shows at once."""
+        started = self._clock()
+        self._search("/studies", {"limit": "1"})
+        return EchoResult("DICOMweb answers", (self._clock() - started) * 1000)
+
+    def find_studies(self, query: StudyQuery) -> tuple[StudyFound, ...]:
+        """QIDO-RS studies, page by page."""
+        found: dict[str, StudyFound] = {}
+        for item in self._pages("/studies", _parameters(query), STUDY_FIELDS, query.limit, None):
+            study = study_of(item, self._node.name)
+            found.setdefault(study.study_uid, study)
+        return tuple(found.values())[: query.limit]
+
+    def instances(self, study_uid: str, attend: Attend | None = None) -> tuple[InstanceFound, ...]:
+        """QIDO-RS instances of a study."""
+        path = f"/studies/{_checked(study_uid)}/instances"
+        found: dict[str, InstanceFound] = {}
+        for item in self._pages(path, {}, INSTANCE_FIELDS, MOST_INSTANCES, attend):
+            instance = instance_of({"0020000D": {"Value": [study_uid]}, **item}, self._node.name)
+            if instance.study_uid != study_uid:
+                raise NodeError(f"Node {self._node.name} answered for another study; check the node.", "nonsense")
+            found.setdefault(instance.sop_instance_uid, instance)
+        if not found:
+            raise NodeError(f"Node {self._node.name} does not hold this study; search again.", "missing")
+        return tuple(found.values())
+
+    def pull(
+        self,
+        study_uid: str,
+        folder: Path,
+        *,
+        series: Collection[str] = (),
+        attend: Attend | None = None,
+        progress: Progress | None = None,
+    ) -> PulledStudy:
+        """WADO-RS of each instance that is not in the folder yet."""
+        wanted = [one for one in self.instances(study_uid, attend) if not series or one.series_uid in series]
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
+        files, skipped = [], []
+        for index, instance in enumerate(wanted):
+            if progress is not None:
+                progress(index, len(wanted))
+            if attend is not None:
+                attend()
+            path = whole_file(folder, instance.sop_instance_uid, study_uid)
+            if path is None:
+                try:
+                    path = self._retrier.run(lambda _, one=instance: self._fetch(one, folder), attend)  # type: ignore[misc]
+                except NodeError as error:
+                    if error.kind not in ("missing", "refused") or error.retryable:
+                        raise
+                    skipped.append((instance.sop_instance_uid, str(error)))
+                    continue
+            files.append(path)
+        if progress is not None:
+            progress(len(wanted), len(wanted))
+        return PulledStudy(tuple(files), tuple(skipped))
+
+    def present(self, sop_instance_uids: Collection[str], attend: Attend | None = None) -> frozenset[str]:
+        """QIDO-RS for each."""
+        found = set()
+        for uid in sop_instance_uids:
+            if attend is not None:
+                attend()
+            if self._retrier.run(lambda _, uid=uid: self._holds(uid), attend):  # type: ignore[misc]
+                found.add(uid)
+        return frozenset(found)
+
+    def push(
+        self, files: Sequence[Path], *, attend: Attend | None = None, progress: Progress | None = None
+    ) -> tuple[PushOutcome, ...]:
+        """STOW-RS, one object a request, as its file is."""
+        outcomes: list[PushOutcome] = []
+        for index, (path, identity) in enumerate([(path, read_identity(path)) for path in files]):
+            if progress is not None:
+                progress(index, len(files))
+            if attend is not None:
+                attend()
+            outcomes.append(self._retrier.run(lambda tried, one=(path, identity): self._store(*one, tried), attend))  # type: ignore[misc]
+        if progress is not None:
+            progress(len(files), len(files))
+        return tuple(outcomes)
+
+    def commit(self, files: Sequence[Path], attend: Attend | None = None) -> CommitOutcome:
+        """DICOMweb has no storage commitment that services offer: they are asked whether they hold the objects."""
+        uids = [read_identity(path).sop_instance_uid for path in files]
+        held = self.present(uids, attend)
+        failed = tuple((uid, "the node does not hold it") for uid in uids if uid not in held)
+        return CommitOutcome(held, failed, "query")
+
+    def _fetch(self, instance: InstanceFound, folder: Path) -> Path:
+        path = f"/studies/{instance.study_uid}/series/{instance.series_uid}/instances/{instance.sop_instance_uid}"
+        # As it is stored there: nothing is decoded or coded anew.
+        accept = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+        with (
+            kept_as(folder, instance.sop_instance_uid) as beside,
+            self._http.request("GET", path, headers=accept) as answer,
+        ):
+            with open(beside, "wb") as file:
+                write_dicom_part(answer, file.write, self._node.name, LARGEST_FILE)
+            self._check_identity(beside, instance)
+        return folder / f"{instance.sop_instance_uid}.dcm"
+
+    def _check_identity(self, path: Path, instance: InstanceFound) -> None:
+        wanted = (instance.sop_class_uid, instance.sop_instance_uid, instance.series_uid, instance.study_uid)
+        try:
+            found = read_identity(path)
+        except InputError:
+            found = None
+        if found is None or (found.sop_class_uid, found.sop_instance_uid, found.series_uid, found.study_uid) != wanted:
+            what = "a file that is not DICOM" if found is None else "another object than was asked for"
+            raise NodeError(f"Node {self._node.name} answered with {what}; nothing of it was kept.", "nonsense")
+
+    def _store(self, path: Path, identity: Identity, tried: int) -> PushOutcome:
+        uid = identity.sop_instance_uid
+        if self._holds(uid):
+            # After a lost answer the object may have arrived all the same.
+            return PushOutcome(uid, "sent" if tried else "already there")
+        body, length, kind = dicom_body(path)
+        headers = {"Content-Type": kind, "Accept": _JSON}
+        # 409: nothing could be stored; its body says why (PS3.18 10.5.3).
+        with self._http.request(
+            "POST", "/studies", headers=headers, body=body, length=length, accepted=(200, 202, 204, 400, 409)
+        ) as answer:
+            content, status = answer.content(_LARGEST_SEARCH), answer.status
+        return self._stored(uid, content, status)
+
+    def _stored(self, uid: str, content: bytes, status: int) -> PushOutcome:
+        """What the service says that it did with the object; where it says nothing of it, it is asked."""
+        try:
+            report = next(iter(items_of(content if content.lstrip()[:1] == b"[" else b"[" + content + b"]", "")), {})
+        except NodeError:
+            report = {}
+        failed = {text_of(one, "00081155"): number_of(one, "00081197") for one in _sequence(report, "00081198")}
+        if uid in failed:
+            return self._refused(uid, failed[uid])
+        if uid in {text_of(one, "00081155") for one in _sequence(report, "00081199")} or self._holds(uid):
+            return PushOutcome(uid, "sent")
+        return PushOutcome(uid, "refused", f"it was not stored (HTTP {status})")
+
+    def _refused(self, uid: str, reason: int | None) -> PushOutcome:
+        if reason is not None and reason & 0xFF00 == 0xA700:
+            raise NodeError(f"Node {self._node.name} is out of space; try again later.", "refused", retryable=True)
+        return PushOutcome(uid, "refused", failure_reason(reason))
+
+    def _holds(self, uid: str) -> bool:
+        items = self._search("/instances", {"SOPInstanceUID": _checked(uid), "limit": "2"})
+        # A service that does not know the parameter answers with other objects.
+        return any(text_of(item, "00080018") == uid for item in items)
+
+    def _pages(
+        self, path: str, query: dict[str, str], fields: Sequence[str], limit: int, attend: Attend | None
+    ) -> Iterator[Item]:
+        seen: set[str] = set()
+        offset = 0
+        while offset < limit:
+            if attend is not None:
+                attend()
+            asked = {**query, "limit": str(min(_PAGE, limit - offset)), "offset": str(offset)}
+            items = self._retrier.run(lambda _, asked=asked: self._search(path, asked, fields), attend)  # type: ignore[misc]
+            new = [
+                item for item in items if (key := text_of(item, "00080018") or text_of(item, "0020000D")) not in seen
+            ]
+            seen.update(text_of(item, "00080018") or text_of(item, "0020000D") for item in new)
+            yield from new
+            # A service that knows no paging answers with all at once, and with the same again.
+            if not new or len(items) != int(asked["limit"]):
+                return
+            offset += len(items)
+
+    def _search(self, path: str, query: dict[str, str], fields: Sequence[str] = ()) -> list[Item]:
+        asked = urlencode([*query.items(), *(("includefield", field) for field in fields)], quote_via=quote)
+        with self._http.request("GET", f"{path}?{asked}", headers={"Accept": _JSON}, accepted=(200, 204)) as answer:
+            return items_of(answer.content(_LARGEST_SEARCH), self._node.name)
+
+
+def failure_reason(reason: int | None) -> str:
+    """A failure reason (0008,1197) in words (PS3.3 C.14.1.1)."""
+    known = {
+        0x0110: "processing failed there",
+        0x0112: "it is not known there",
+        0x0119: "class and instance do not fit together",
+        0x0122: "objects of this class are not stored there",
+        0x0124: "we are not authorized to store there",
+        0x0131: "it is held twice there",
+        0x0213: "there is no space there",
+    }
+    if reason is None:
+        return "no reason given"
+    group = {0xA700: "there is no space there", 0xA900: "it does not fit its class", 0xC000: "it was not understood"}
+    words = known.get(reason) or group.get(reason & 0xFF00) or group.get(reason & 0xF000) or "failed there"
+    return f"{words} ({reason:04X}H)"
+
+
+def _parameters(query: StudyQuery) -> dict[str, str]:
+    first = query.date_from.strftime("%Y%m%d") if query.date_from else ""
+    last = query.date_to.strftime("%Y%m%d") if query.date_to else ""
+    asked = {
+        "StudyInstanceUID": _checked(query.study_uid) if query.study_uid else "",
+        "PatientID": query.patient_id,
+        "PatientName": query.patient_name,
+        "AccessionNumber": query.accession_number,
+        "StudyDescription": query.description,
+        "ModalitiesInStudy": query.modality,
+        "StudyDate": f"{first}-{last}" if first or last else "",
+    }
+    return {name: text for name, text in asked.items() if text}
+
+
+def _checked(uid: str) -> str:
+    if not is_uid(uid):
+        raise UsageError("A UID has up to 64 digits and dots; check what was entered.")
+    return uid
+
+
+def _sequence(item: Item, tag: str) -> list[dict[str, Any]]:
+    return [one for one in values_of(item, tag) if isinstance(one, dict)]
