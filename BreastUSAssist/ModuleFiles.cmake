@@ -55,10 +55,19 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/dicom/codes.py
   BreastUSAssistLib/dicom/contours.py
   BreastUSAssistLib/dicom/network/__init__.py
+  BreastUSAssistLib/dicom/network/connection.py
   BreastUSAssistLib/dicom/network/errors.py
+  BreastUSAssistLib/dicom/network/exchange.py
+  BreastUSAssistLib/dicom/network/http.py
+  BreastUSAssistLib/dicom/network/multipart.py
   BreastUSAssistLib/dicom/network/node_settings.py
   BreastUSAssistLib/dicom/network/nodes.py
+  BreastUSAssistLib/dicom/network/received_files.py
+  BreastUSAssistLib/dicom/network/retrying.py
   BreastUSAssistLib/dicom/network/secrets.py
+  BreastUSAssistLib/dicom/network/tls.py
+  BreastUSAssistLib/dicom/network/web.py
+  BreastUSAssistLib/dicom/network/web_answers.py
   BreastUSAssistLib/dicom/provenance.py
   BreastUSAssistLib/dicom/reading.py
   BreastUSAssistLib/dicom/report_items.py

@@ -19,6 +19,9 @@ class BesideLesion(Record):
     tracking_uid: str
     draft: Lesion | None = None
     """As the AI first described it; None where the reader added the lesion."""
+    outline: tuple[tuple[float, float], ...] | None = None
+    """The AI's outline in the draft's key frame, closed, as column and row of dicom.contours.outline_points; None where
+    it is not known."""
     joint: JointAssessment | None = None
     """Both views judged together; None where it is not tied or a view is removed or not measured."""
     other_case: str = ""
@@ -39,6 +42,11 @@ class ReadCase(Record):
         """The AI's draft of a lesion, where it is known."""
         beside = self._beside(tracking_uid)
         return beside.draft if beside else None
+
+    def draft_outline(self, tracking_uid: str) -> tuple[tuple[float, float], ...] | None:
+        """The AI's outline of a lesion in its draft's key frame, where it is known."""
+        beside = self._beside(tracking_uid)
+        return beside.outline if beside else None
 
     def joint(self, tracking_uid: str) -> JointAssessment | None:
         """Both views of a lesion judged together."""

@@ -35,6 +35,24 @@ ALL_WITHOUT_FINDINGS = Code(value="111241", scheme="DCM", meaning="All algorithm
 """PS3.16 CID 6047, as the two that follow."""
 SOME_WITHOUT_FINDINGS = Code(value="111243", scheme="DCM", meaning="Not all algorithms succeeded; without findings")
 NONE_WITHOUT_FINDINGS = Code(value="111245", scheme="DCM", meaning="No algorithms succeeded; without findings")
+ALL_WITH_FINDINGS = Code(value="111242", scheme="DCM", meaning="All algorithms succeeded; with findings")
+SOME_WITH_FINDINGS = Code(value="111244", scheme="DCM", meaning="Not all algorithms succeeded; with findings")
+
+OBSERVER_TYPE = Code(value="121005", scheme="DCM", meaning="Observer Type")
+PERSON = Code(value="121006", scheme="DCM", meaning="Person")
+DEVICE = Code(value="121007", scheme="DCM", meaning="Device")
+PERSON_NAME = Code(value="121008", scheme="DCM", meaning="Person Observer Name")
+READER = Code(value="C28747", scheme="NCIt", meaning="Reader")
+"""Role in the procedure, PS3.16 CID 7453."""
+RENDERING_INTENT = Code(value="111056", scheme="DCM", meaning="Rendering Intent")
+NOT_FOR_PRESENTATION = Code(
+    value="111152", scheme="DCM", meaning="Not for Presentation: Rendering device expected not to present"
+)
+"""PS3.16 CID 6034."""
+UPPER_UNCERTAINTY = Code(value="371886008", scheme="SCT", meaning="+, range of upper measurement uncertainty")
+LOWER_UNCERTAINTY = Code(value="371885007", scheme="SCT", meaning="-, range of lower measurement uncertainty")
+"""PS3.16 TID 310: distances from the value to the ends of its interval."""
+DISTANCE_FROM_NIPPLE = Code(value="121242", scheme="DCM", meaning="Distance from nipple")
 
 LONG_AXIS = Code(value="103339001", scheme="SCT", meaning="Long axis")
 SHORT_AXIS = Code(value="103340004", scheme="SCT", meaning="Short axis")
@@ -49,6 +67,32 @@ PERCENT = Code(value="%", scheme="UCUM", meaning="Percent")
 
 PRIVATE_SCHEME = "99BUSA"
 PRIVATE_SCHEME_NAME = "BreastUSAssist terms without a standard code"
+
+SUGGESTED_CATEGORY = Code(value="AI-CATEGORY", scheme=PRIVATE_SCHEME, meaning="Assessment category suggested by AI")
+"""Where a reader has spoken, Assessment Category is the reader's alone."""
+AI_DRAFTS = Code(value="AI-DRAFTS", scheme=PRIVATE_SCHEME, meaning="AI drafts before the reader's changes")
+READER_DECISION = Code(value="READER-DECISION", scheme=PRIVATE_SCHEME, meaning="Decision of the reader on the case")
+DECIDED_AT = Code(value="DECIDED-AT", scheme=PRIVATE_SCHEME, meaning="Date and time of the reader's decision")
+REJECTION_REASON = Code(value="REJECTION-REASON", scheme=PRIVATE_SCHEME, meaning="Why the reader rejected the case")
+DECISIONS: dict[str, Code] = {
+    "open": Code(value="OPEN", scheme=PRIVATE_SCHEME, meaning="Not decided"),
+    "accepted": Code(value="ACCEPTED", scheme=PRIVATE_SCHEME, meaning="Accepted"),
+    "rejected": Code(value="REJECTED", scheme=PRIVATE_SCHEME, meaning="Rejected"),
+}
+OUTLINE_ORIGIN = Code(value="OUTLINE-ORIGIN", scheme=PRIVATE_SCHEME, meaning="How the outline was drawn")
+ORIGINS: dict[str, Code] = {
+    "automatic": Code(value="8359006", scheme="SCT", meaning="Automated"),
+    "semiautomatic": Code(value="SEMIAUTOMATIC", scheme=PRIVATE_SCHEME, meaning="Semi-automated"),
+    "manual": Code(value="87982008", scheme="SCT", meaning="Manual"),
+}
+"""PS3.16 CID 7230, which has no term between the two."""
+READER_VERDICT = Code(value="READER-VERDICT", scheme=PRIVATE_SCHEME, meaning="What the reader made of the draft")
+VERDICTS: dict[str, Code] = {
+    "kept": Code(value="KEPT", scheme=PRIVATE_SCHEME, meaning="Kept as it was drafted"),
+    "changed": Code(value="CHANGED", scheme=PRIVATE_SCHEME, meaning="Changed"),
+    "removed": Code(value="REMOVED", scheme=PRIVATE_SCHEME, meaning="Removed: no lesion"),
+}
+OTHER_VIEW = Code(value="OTHER-VIEW", scheme=PRIVATE_SCHEME, meaning="Tracking UID of the same lesion in another view")
 
 DESCRIPTOR_NAMES: dict[str, Code] = {
     "shape": Code(value="107644003", scheme="SCT", meaning="Shape"),
@@ -76,6 +120,36 @@ CATEGORIES: dict[str, Code] = {
     "5": Code(value="397145000", scheme="SCT", meaning="BI-RADS Category 5"),
 }
 """PS3.16 CID 6027, only the categories that may be suggested."""
+READER_CATEGORIES: dict[str, Code] = {
+    "0": Code(value="397138000", scheme="SCT", meaning="BI-RADS Category 0"),
+    "1": Code(value="397140005", scheme="SCT", meaning="BI-RADS Category 1"),
+    "2": Code(value="397141009", scheme="SCT", meaning="BI-RADS Category 2"),
+    **CATEGORIES,
+    "6": Code(value="MA.II.A.5.6", scheme="BI", scheme_version="4.0", meaning="BI-RADS Category 6"),
+}
+"""PS3.16 CID 6027, all that a reader may assign."""
+
+CLOCK_FACE: dict[int, Code] = {
+    hour: Code(value=value, scheme="SCT", meaning=f"{hour} o'clock position")
+    for hour, value in enumerate(
+        (
+            "129772004",
+            "129773009",
+            "129774003",
+            "129775002",
+            "129776001",
+            "129777005",
+            "129778000",
+            "129779008",
+            "129780006",
+            "129781005",
+            "129782003",
+            "129783008",
+        ),
+        start=1,
+    )
+}
+"""PS3.16 CID 6018, whole hours."""
 
 SEGMENT_COLORS: tuple[tuple[int, int, int], ...] = (
     (230, 159, 0),

@@ -66,10 +66,17 @@ def copy_patient_and_study(header: "Dataset", into: "Dataset") -> None:
 
 def describe_equipment(into: "Dataset", model: ModelUsed) -> None:
     """Name this software and the network as the equipment (Enhanced General Equipment, PS3.3 C.7.5.2)."""
+    software = f"{SOFTWARE} {__version__}"
+    network = is_network(model)
     into.Manufacturer = SOFTWARE
-    into.ManufacturerModelName = short_text(model.name) or SOFTWARE
+    into.ManufacturerModelName = (short_text(model.name) if network else "") or SOFTWARE
     into.DeviceSerialNumber = short_text(model.sha256) or "unknown"
-    into.SoftwareVersions = [f"{SOFTWARE} {__version__}", short_text(f"{model.name} {model.version}")]
+    into.SoftwareVersions = [software, short_text(f"{model.name} {model.version}")] if network else software
+
+
+def is_network(model: ModelUsed) -> bool:
+    """Whether a network ran at all: see birads.reading_view.NO_MODEL, which stands where a reader drew everything."""
+    return model.backend != "none"
 
 
 def stamp(into: "Dataset", created: datetime) -> None:

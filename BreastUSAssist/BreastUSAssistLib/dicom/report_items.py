@@ -1,99 +1,54 @@
-"""Content items of the Structured Report: one group a lesion (PS3.16 TID 1410), or one that says there is none."""
+"""What a Structured Report says of one lesion: measurements, terms, category, and remarks, each with who said it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..birads.analysis import Analysis
 from ..birads.lesion import Area, Code, Descriptor, Length, Lesion
+from ..birads.read_case import ReadCase
+from ..birads.reading import LesionReading
 from . import codes
-from .codes import DESCRIPTOR_NAMES, Laterality, private_code, short_text
-from .contours import outline_points
-from .segmentation_segments import lesion_label
+from .codes import DESCRIPTOR_NAMES, Laterality, private_code
+from .report_observers import (
+    concept,
+    lesion_reader,
+    outliner,
+    person_name,
+    rules,
+    said_by,
+    text_item,
+)
 from .source_frames import SourceFrame
 
 SUGGESTION = "Suggestion of an AI draft, not an assessment: a named reader decides."
+PERCENT_DIGITS = 3
 
 
-def concept(code: Code) -> Any:
-    """`code` as highdicom takes it."""
-    from highdicom.sr import CodedConcept
+@dataclass(frozen=True, eq=False)
+class ReportContext:
+    """What the groups of a report share."""
 
-    return CodedConcept(code.value, code.scheme, short_text(code.meaning), code.scheme_version)
+    frames: Sequence[SourceFrame]
+    analysis: Analysis
+    side: Laterality | None
+    read: ReadCase | None = None
+    """What the reader said; None where nobody has read the case."""
 
+    @property
+    def reader(self) -> str:
+        """The reader as a value of PN."""
+        return person_name(self.read.reading.reader if self.read is not None else "")
 
-def text_item(name: Code, text: str, relationship: str) -> Any:
-    """A TEXT content item; control characters other than line ends are not valid in it."""
-    from highdicom.sr import TextContentItem
-
-    clean = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
-    return TextContentItem(name=concept(name), value=clean or "-", relationship_type=relationship)
-
-
-def lesion_group(
-    lesion: Lesion, frame: SourceFrame, mask: np.ndarray, analysis: Analysis, side: Laterality | None
-) -> Any:
-    """Planar region of one lesion: outline on its key frame, measurements, descriptors and suggestion.
-
-    `mask` is bool, (rows, columns) of the key frame.
-    """
-    from highdicom import sr
-
-    region = sr.ImageRegion(
-        graphic_type=sr.GraphicTypeValues.POLYLINE,
-        graphic_data=outline_points(mask),
-        source_image=_source_image(frame),
-    )
-    region.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPClassUID = frame.sop_class_uid
-    group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(uid=lesion.tracking_uid, identifier=lesion_label(lesion)),
-        referenced_region=region,
-        finding_type=concept(codes.MASS),
-        finding_category=concept(codes.ABNORMAL_STRUCTURE),
-        finding_sites=[
-            sr.FindingSite(concept(codes.BREAST), laterality=concept(codes.LATERALITY[side]) if side else None)
-        ],
-        algorithm_id=_algorithm(analysis),
-        measurements=_measurements(lesion) or None,
-        qualitative_evaluations=_evaluations(lesion) or None,
-    )
-    for text in _remarks(lesion):
-        group[0].ContentSequence.append(text_item(codes.COMMENT, text, "CONTAINS"))
-    return group
+    def own(self, lesion: Lesion) -> LesionReading | None:
+        """The reading of a lesion."""
+        return self.read.lesion(lesion) if self.read is not None else None
 
 
-def no_lesion_group(frames: Sequence[SourceFrame], analysis: Analysis) -> Any:
-    """Group over the images that says that the algorithm found nothing, or did not run (PS3.16 TID 1501)."""
-    from highdicom import sr
-    from pydicom.uid import generate_uid
-
-    images = {frame.sop_instance_uid: frame.sop_class_uid for frame in frames}
-    group = sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(uid=generate_uid(prefix=None), identifier="No lesion outlined"),
-        algorithm_id=_algorithm(analysis),
-        qualitative_evaluations=[
-            sr.QualitativeEvaluation(concept(codes.FINDINGS_SUMMARY), concept(_summary(analysis)))
-        ],
-        source_images=[sr.SourceImageForMeasurementGroup(kind, uid) for uid, kind in images.items()],
-    )
-    stopped = "" if _summary(analysis) is codes.ALL_WITHOUT_FINDINGS else " Not every frame was fit to be analysed."
-    text = f"The AI outlined no lesion. This does not rule one out.{stopped}"
-    group[0].ContentSequence.append(text_item(codes.COMMENT, text, "CONTAINS"))
-    return group
-
-
-def _summary(analysis: Analysis) -> Code:
-    """Whether all, some or none of the frames were analysed: gates that stop a frame leave it without a result."""
-    stops = [gate for gate in analysis.gates if gate.severity == "stop"]
-    if not stops:
-        return codes.ALL_WITHOUT_FINDINGS
-    frames = {number for gate in stops for number in gate.frames}
-    everything = any(not gate.frames for gate in stops) or len(frames) >= analysis.source.frame_count
-    return codes.NONE_WITHOUT_FINDINGS if everything else codes.SOME_WITHOUT_FINDINGS
-
-
-def _measurements(lesion: Lesion) -> list[Any]:
+def measurements(lesion: Lesion, context: ReportContext) -> list[Any]:
+    """Sizes in mm where the spacing is known and else in pixels, and the probability of cancer (PS3.16 TID 300)."""
     from highdicom import sr
 
     measured = lesion.measurements
@@ -105,14 +60,111 @@ def _measurements(lesion: Lesion) -> list[Any]:
         _length(codes.DISTANCE_FROM_SKIN, measured.depth),
         _area(measured.area),
     ]
-    probability = lesion.assessment.probability_malignant
-    if probability is not None:
-        quantities.append((codes.PROBABILITY_OF_CANCER, 100 * probability, codes.PERCENT))
-    return [
+    items = [
         sr.Measurement(name=concept(name), value=round(float(value), 3), unit=concept(unit))
         for name, value, unit in quantities
         if np.isfinite(value)
     ]
+    probability = _probability(lesion, context)
+    return items if probability is None else [*items, probability]
+
+
+def descriptors(lesion: Lesion, context: ReportContext) -> list[Any]:
+    """One coded term an attribute; the reader's own ones are the person's, the others name their algorithm."""
+    from highdicom import sr
+
+    items = []
+    for one in lesion.descriptors:
+        item = sr.QualitativeEvaluation(concept(_descriptor_name(one)), concept(_descriptor_value(one)))
+        item[0].ContentSequence = sr.ContentSequence(_described_by(one, context))
+        items.append(item)
+    return items
+
+
+def suggested_category(lesion: Lesion, name: Code) -> list[Any]:
+    """The category that the AI suggests under the concept `name`; none where it suggests none."""
+    from highdicom import sr
+
+    category = codes.CATEGORIES.get(lesion.assessment.category or "")
+    if category is None:
+        return []
+    item = sr.QualitativeEvaluation(concept(name), concept(category))
+    remark = text_item(codes.COMMENT, SUGGESTION, "HAS CONCEPT MOD")
+    item[0].ContentSequence = sr.ContentSequence([remark, *rules()])
+    return [item]
+
+
+def reader_category(own: LesionReading, context: ReportContext) -> list[Any]:
+    """The category that the reader gave: an assessment, and a person's; none where there is none."""
+    from highdicom import sr
+
+    category = codes.READER_CATEGORIES.get(own.category or "")
+    if category is None:
+        return []
+    item = sr.QualitativeEvaluation(concept(codes.ASSESSMENT_CATEGORY), concept(category))
+    item[0].ContentSequence = sr.ContentSequence(said_by(context.reader))
+    return [item]
+
+
+def outline_origin(lesion: Lesion) -> Any:
+    """Whether software, a reader, or both drew the outline."""
+    from highdicom import sr
+
+    origin = "manual" if lesion.origin == "truth" else lesion.origin
+    return sr.QualitativeEvaluation(concept(codes.OUTLINE_ORIGIN), concept(codes.ORIGINS[origin]))
+
+
+def remarks(lesion: Lesion) -> list[str]:
+    """What has no code: how descriptors came about, and how far the probability can be trusted."""
+    assessment = lesion.assessment
+    said = [f"{one.attribute.replace('_', ' ')}: {one.label} ({one.because})" for one in lesion.descriptors]
+    suggested = f"category {assessment.category}" if assessment.category else "no category"
+    said.append(f"Suggested: {suggested}, {assessment.label} ({'; '.join(assessment.reasons)}). {SUGGESTION}")
+    if assessment.probability_malignant is not None:
+        calibrated = "calibrated on held-out data" if assessment.probability_calibrated else "not calibrated"
+        interval = "" if assessment.interval is None else ", its range of uncertainty is the 95 % interval"
+        said.append(f"The probability of cancer is {calibrated}{interval}.")
+    if lesion.measurements.longest_axis.mm is None:
+        said.append("The pixel spacing is not known: lengths and areas are in pixels.")
+    return said
+
+
+def _probability(lesion: Lesion, context: ReportContext) -> Any:
+    """Probability of cancer in %, with the network that gave it, and the ends of its interval (PS3.16 TID 310)."""
+    from highdicom import sr
+
+    assessment = lesion.assessment
+    if assessment.probability_malignant is None or not np.isfinite(assessment.probability_malignant):
+        return None
+    percent = round(100 * float(assessment.probability_malignant), PERCENT_DIGITS)
+    network = lesion_reader(context.analysis) if assessment.image_probability is not None else None
+    item = sr.Measurement(
+        name=concept(codes.PROBABILITY_OF_CANCER),
+        value=percent,
+        unit=concept(codes.PERCENT),
+        algorithm_id=network or outliner(context.analysis),
+    )
+    if assessment.interval is not None and np.isfinite(assessment.interval).all():
+        low, high = (round(100 * float(end), PERCENT_DIGITS) for end in assessment.interval)
+        ends = [(codes.UPPER_UNCERTAINTY, high - percent), (codes.LOWER_UNCERTAINTY, percent - low)]
+        range_of = [
+            sr.NumContentItem(
+                name=concept(name),
+                value=round(value, PERCENT_DIGITS),
+                unit=concept(codes.PERCENT),
+                relationship_type="HAS PROPERTIES",
+            )
+            for name, value in ends
+        ]
+        item[0].ContentSequence = sr.ContentSequence([*item[0].get("ContentSequence", ()), *range_of])
+    return item
+
+
+def _described_by(descriptor: Descriptor, context: ReportContext) -> list[Any]:
+    if descriptor.origin == "reader":
+        return said_by(context.reader)
+    network = lesion_reader(context.analysis, with_weights=False) if descriptor.origin == "model" else None
+    return list(network or rules())
 
 
 def _length(name: Code, length: Length) -> tuple[Code, float, Code]:
@@ -125,21 +177,6 @@ def _area(area: Area) -> tuple[Code, float, Code]:
     return codes.AREA, area.mm2, codes.SQUARE_MILLIMETER
 
 
-def _evaluations(lesion: Lesion) -> list[Any]:
-    from highdicom import sr
-
-    evaluations = [
-        sr.QualitativeEvaluation(concept(_descriptor_name(one)), concept(_descriptor_value(one)))
-        for one in lesion.descriptors
-    ]
-    category = codes.CATEGORIES.get(lesion.assessment.category or "")
-    if category is not None:
-        suggestion = sr.QualitativeEvaluation(concept(codes.ASSESSMENT_CATEGORY), concept(category))
-        suggestion[0].ContentSequence = sr.ContentSequence([text_item(codes.COMMENT, SUGGESTION, "HAS CONCEPT MOD")])
-        evaluations.append(suggestion)
-    return evaluations
-
-
 def _descriptor_name(descriptor: Descriptor) -> Code:
     return DESCRIPTOR_NAMES.get(descriptor.attribute) or private_code(
         descriptor.attribute, descriptor.attribute.replace("_", " ").capitalize()
@@ -148,45 +185,3 @@ def _descriptor_name(descriptor: Descriptor) -> Code:
 
 def _descriptor_value(descriptor: Descriptor) -> Code:
     return descriptor.code or private_code(f"{descriptor.attribute}.{descriptor.term}", descriptor.label)
-
-
-def _remarks(lesion: Lesion) -> list[str]:
-    """What has no code: how descriptors came about, and how far the probability can be trusted."""
-    assessment = lesion.assessment
-    remarks = [f"{one.attribute.replace('_', ' ')}: {one.label} ({one.because})" for one in lesion.descriptors]
-    suggested = f"category {assessment.category}" if assessment.category else "no category"
-    remarks.append(f"Suggested: {suggested}, {assessment.label} ({'; '.join(assessment.reasons)}). {SUGGESTION}")
-    if assessment.probability_malignant is not None:
-        calibrated = "calibrated on held-out data" if assessment.probability_calibrated else "not calibrated"
-        remarks.append(f"The probability of cancer is {calibrated}.")
-    if lesion.measurements.longest_axis.mm is None:
-        remarks.append("The pixel spacing is not known: lengths and areas are in pixels.")
-    return remarks
-
-
-def _algorithm(analysis: Analysis) -> Any:
-    from highdicom import sr
-
-    model = analysis.model
-    return sr.AlgorithmIdentification(
-        name=model.name,
-        version=model.version,
-        parameters=[
-            f"weights sha256 {model.sha256}",
-            f"{model.backend} {model.precision} on {model.device}",
-            *(f"with {one.name} {one.version}, sha256 {one.sha256}" for one in analysis.models if one != model),
-        ],
-    )
-
-
-def _source_image(frame: SourceFrame) -> Any:
-    """Reference to the frame of an outline, in a class of today.
-
-    highdicom knows neither retired nor private image classes; the true class is put in afterwards.
-    """
-    from highdicom.sr import SourceImageForRegion
-    from pydicom.uid import UltrasoundImageStorage, UltrasoundMultiFrameImageStorage
-
-    if frame.frame_number is None:
-        return SourceImageForRegion(UltrasoundImageStorage, frame.sop_instance_uid)
-    return SourceImageForRegion(UltrasoundMultiFrameImageStorage, frame.sop_instance_uid, [frame.frame_number])

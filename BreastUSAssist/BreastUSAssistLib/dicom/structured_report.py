@@ -1,7 +1,8 @@
 """DICOM Structured Report of an analysis: TID 1500 Imaging Measurement Report as a Comprehensive SR.
 
-A draft: partial, preliminary, unverified, and observed by a device. The breast imaging report of TID 4200 is left to
-the reader, because it stands for a signed report.
+Without a reader it is a draft: partial, preliminary, unverified, and observed by a device. With one, it says what the
+reader left and beside it what the AI drafted; it is verified where a named reader accepted. The breast imaging report
+of TID 4200 is left to the reader, because it stands for the clinical report.
 """
 
 from collections.abc import Sequence
@@ -11,26 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import __version__
 from ..birads.analysis import NOTICE, Analysis
+from ..birads.read_case import ReadCase
 from ..errors import UsageError
-from .codes import (
-    BREAST_ULTRASOUND,
-    COMMENT,
-    PRIVATE_SCHEME,
-    PRIVATE_SCHEME_NAME,
-    short_text,
-)
-from .provenance import (
-    DRAFT,
-    SOFTWARE,
-    copy_patient_and_study,
-    describe_equipment,
-    laterality,
-    series_references,
-    stamp,
-)
-from .report_items import concept, lesion_group, no_lesion_group, text_item
+from . import codes
+from .codes import BREAST_ULTRASOUND, COMMENT, PRIVATE_SCHEME, PRIVATE_SCHEME_NAME, Laterality
+from .provenance import SOFTWARE, copy_patient_and_study, describe_equipment, laterality, series_references, stamp
+from .report_groups import draft_group, lesion_group, no_lesion_group
+from .report_items import ReportContext
+from .report_observers import concept, device_context, person_context, text_item
+from .report_state import decision_items, describe_state, has_spoken, is_verified
 from .source_frames import SourceFrame, source_frames
 from .writing import set_file_meta, write_dataset
 
@@ -38,7 +29,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 RESEARCH_ONLY = "Research use only; AI draft. A named reader decides."
-UNREAD = "not read by anyone"
+ACCEPTED = "Research use only, not for diagnosis. Drafted by AI; a named reader accepted it."
 
 
 def report_dataset(
@@ -47,8 +38,9 @@ def report_dataset(
     labels: np.ndarray,
     *,
     created: datetime,
+    read: ReadCase | None = None,
+    organization: str = "",
     series_number: int = 901,
-    state: str = UNREAD,
 ) -> "Dataset":
     """Build the Structured Report of `analysis`.
 
@@ -56,21 +48,29 @@ def report_dataset(
     spacing is known and else in pixels, descriptors, the suggested category, the probability of cancer. Tracking UIDs
     are those of the Segmentation. Without a lesion, one group says that the algorithm ran and found none.
 
+    Where a reader has spoken, the reader's terms, category, outlines and notes are a person's, all else names its
+    algorithm, and the AI's drafts stand in a container of their own with what became of them.
+
     Args:
         headers: source headers, one a file, as for `segmentation.segmentation_dataset`.
         analysis: what to report.
         labels: uint8 or uint16, (frames, rows, columns): 0 background, n lesion number n.
         created: date and time of the object.
+        read: what the reader said, with the AI's drafts beside it; None for a draft that nobody has read. VERIFIED,
+            COMPLETE and FINAL where a named reader accepted the case (see report_state.is_verified).
+        organization: that the reader verifies for, where it is known.
         series_number: SeriesNumber of the new series.
-        state: how far a reader is, in a few words; it stays UNVERIFIED whatever they say.
 
     Raises:
         UsageError: a lesion has no pixel in its key frame, or the labels or headers do not fit.
     """
     frames = source_frames(headers)
     _check(frames, analysis, labels)
-    dataset = _document(headers, frames, analysis, created, series_number, state)
-    dataset.update(_content(headers, frames, analysis, labels))
+    said = read if read is not None and has_spoken(read.reading) else None
+    dataset = _document(headers, frames, analysis, created, series_number)
+    describe_state(dataset, said, organization)
+    context = ReportContext(frames, analysis, _side(headers, said), said)
+    dataset.update(_content(context, labels, organization))
     set_file_meta(dataset)
     return dataset
 
@@ -82,8 +82,9 @@ def write_report(
     labels: np.ndarray,
     *,
     created: datetime,
+    read: ReadCase | None = None,
+    organization: str = "",
     series_number: int = 901,
-    state: str = UNREAD,
 ) -> "Dataset":
     """Build the Structured Report (see `report_dataset`), write it to `path` whole, and return it.
 
@@ -91,7 +92,15 @@ def write_report(
         UsageError: as `report_dataset`.
         OutputError: the file cannot be written.
     """
-    dataset = report_dataset(headers, analysis, labels, created=created, series_number=series_number, state=state)
+    dataset = report_dataset(
+        headers,
+        analysis,
+        labels,
+        created=created,
+        read=read,
+        organization=organization,
+        series_number=series_number,
+    )
     write_dataset(path, dataset)
     return dataset
 
@@ -111,9 +120,8 @@ def _document(
     analysis: Analysis,
     created: datetime,
     series_number: int,
-    state: str,
 ) -> "Dataset":
-    """Everything but the content: patient, study, series, equipment and state of the document (PS3.3 A.35.3)."""
+    """Everything but the content and the state of the document: patient, study, series, equipment (PS3.3 A.35.3)."""
     from pydicom import Dataset
     from pydicom.uid import ComprehensiveSRStorage, generate_uid
 
@@ -127,13 +135,8 @@ def _document(
     dataset.Modality = "SR"
     dataset.SeriesNumber = series_number
     dataset.InstanceNumber = 1
-    dataset.SeriesDescription = f"{DRAFT}: report"
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.PerformedProcedureCodeSequence = []
-    dataset.CompletionFlag = "PARTIAL"
-    dataset.CompletionFlagDescription = short_text(f"{DRAFT}; {state}")
-    dataset.PreliminaryFlag = "PRELIMINARY"
-    dataset.VerificationFlag = "UNVERIFIED"
     dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(frames)]
     scheme = Dataset()
     scheme.CodingSchemeDesignator = PRIVATE_SCHEME
@@ -155,46 +158,50 @@ def _evidence(frames: Sequence[SourceFrame]) -> "Dataset":
     return study
 
 
-def _content(
-    headers: "Sequence[Dataset]", frames: Sequence[SourceFrame], analysis: Analysis, labels: np.ndarray
-) -> "Dataset":
-    """Root container with the measurement report (PS3.16 TID 1500) and the notices."""
+def _content(context: ReportContext, labels: np.ndarray, organization: str) -> "Dataset":
+    """Root container with the measurement report (PS3.16 TID 1500), the AI's drafts, the decision and the notices."""
     from highdicom import sr
 
-    side = laterality(headers)
+    analysis, read = context.analysis, context.read
     groups: list[Any] = [
-        lesion_group(
-            lesion, frames[lesion.key_frame - 1], labels[lesion.key_frame - 1] == lesion.number, analysis, side
-        )
-        for lesion in analysis.lesions
+        lesion_group(lesion, labels[lesion.key_frame - 1] == lesion.number, context) for lesion in analysis.lesions
     ]
     report = sr.MeasurementReport(
-        observation_context=sr.ObservationContext(observer_device_context=_device(analysis)),
+        observation_context=sr.ObservationContext(
+            observer_device_context=device_context(analysis),
+            observer_person_context=person_context(context.reader, organization) if read is not None else None,
+        ),
         procedure_reported=concept(BREAST_ULTRASOUND),
-        imaging_measurements=groups or [no_lesion_group(frames, analysis)],
+        imaging_measurements=groups or [no_lesion_group(context)],
     )
     root: Dataset = report[0]
-    # TID 1500 is extensible; these stand in the open for any reader of the tree.
-    notices = [RESEARCH_ONLY, NOTICE, *(f"{gate.severity}: {gate.message}" for gate in analysis.gates)]
-    for notice in notices:
+    # TID 1500 is extensible; what follows stands in the open for any reader of the tree.
+    if read is not None:
+        root.ContentSequence.extend([*_drafts(context), *decision_items(read.reading, context.reader)])
+    verified = read is not None and is_verified(read.reading)
+    notices = [ACCEPTED] if verified else [RESEARCH_ONLY, NOTICE]
+    for notice in [*notices, *(f"{gate.severity}: {gate.message}" for gate in analysis.gates)]:
         root.ContentSequence.append(text_item(COMMENT, notice, "CONTAINS"))
     return root
 
 
-def _device(analysis: Analysis) -> Any:
-    """This software as the observer (PS3.16 TID 1004); the UID follows from the version and the weights."""
+def _drafts(context: ReportContext) -> list[Any]:
+    """A container with what the AI first drafted of each lesion of the reading, removed ones too."""
     from highdicom import sr
-    from pydicom.sr.codedict import codes
-    from pydicom.uid import generate_uid
 
-    entropy = [SOFTWARE, __version__, analysis.model.name, analysis.model.version, analysis.model.sha256]
-    return sr.ObserverContext(
-        observer_type=codes.DCM.Device,
-        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=generate_uid(entropy_srcs=entropy),
-            name=f"{SOFTWARE} {__version__}",
-            manufacturer_name=SOFTWARE,
-            model_name=short_text(f"{analysis.model.name} {analysis.model.version}"),
-            serial_number=short_text(analysis.model.sha256) or None,
-        ),
-    )
+    assert context.read is not None
+    groups = [draft_group(own, context) for own in context.read.reading.lesions]
+    known = [group[0] for group in groups if group is not None]
+    if not known:
+        return []
+    container = sr.ContainerContentItem(name=concept(codes.AI_DRAFTS), relationship_type="CONTAINS")
+    container.ContentSequence = sr.ContentSequence(known)
+    return [container]
+
+
+def _side(headers: "Sequence[Dataset]", read: ReadCase | None) -> Laterality | None:
+    """Side of the breast: the reader's word, else that of the headers."""
+    said = read.reading.place.side if read is not None else "unknown"
+    if said == "unknown":
+        return laterality(headers)
+    return "R" if said == "right" else "L"

@@ -10,11 +10,10 @@ from PIL import Image
 
 from ..birads.analysis import Analysis
 from ..birads.findings import write_findings_csv
-from ..birads.read_case import ReadCase, is_touched
+from ..birads.read_case import ReadCase
 from ..dicom.provenance import laterality
 from ..dicom.segmentation import write_segmentation
 from ..dicom.slicer_segmentation import write_slicer_segmentation
-from ..dicom.structured_report import UNREAD
 from ..dicom.structured_report import write_report as write_structured_report
 from ..errors import UsageError
 from ..files import folder_written_whole
@@ -170,13 +169,4 @@ def _write_segmentation(path: Path, case: CaseMaterial) -> None:
 
 
 def _write_structured_report(path: Path, case: CaseMaterial) -> None:
-    headers, state = case.clip.headers, _state(case.read)
-    write_structured_report(path, headers, case.analysis, case.labels, created=case.created, state=state)
-
-
-def _state(read: ReadCase | None) -> str:
-    """How far a reader is, for the report's completion flag; a verified report is a step of its own."""
-    if read is None or (read.reading.decision == "open" and not is_touched(read.reading)):
-        return UNREAD
-    words = {"accepted": "accepted by a reader, not verified", "rejected": "rejected by a reader"}
-    return words.get(read.reading.decision, "changed by a reader, not decided")
+    write_structured_report(path, case.clip.headers, case.analysis, case.labels, created=case.created, read=case.read)
