@@ -3,59 +3,17 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from BreastUSAssistLib.service.worker_client import WorkerClient, worker_command
 from BreastUSAssistLib.ultrasound.phantom import LesionSpec, Phantom, PhantomSpec, render
+from effect_bench import MATRIX, SPACING, EffectBench, dice, middle, still
 
 pytest.importorskip("slicer_core")
 pytest.importorskip("PySide6")
-
-SPACING = 0.12
-MATRIX = np.diag([-SPACING, -SPACING, 1.0, 1.0])
-
-
-@dataclass
-class Bench:
-    """A Segment Editor with the effect, a slice view, and what the effect said."""
-
-    host: Any
-    editor: Any
-    view: Any
-    effect: Any
-    client: WorkerClient
-    said: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def slicer(self) -> Any:
-        return self.host.slicer
-
-    def show(self, volume: Any, segmentation: Any) -> None:
-        self.editor.setSegmentationNode(segmentation)
-        self.editor.setSourceVolumeNode(volume)
-        self.slicer.util.setSliceViewerLayers(background=volume, fit=True)
-        self.editor.setActiveEffectByName("Breast lesion")
-        self.turn()
-
-    def turn(self, until: Callable[[], bool] | None = None) -> None:
-        """Turn the event loop; without a condition until the effect waits for nothing."""
-        questions = self.effect._questions
-        assert self.host.process_events(until=until or (lambda: questions is None or not questions.busy), timeout=60)
-
-    def mask(self) -> np.ndarray:
-        volume, segmentation = self.editor.sourceVolumeNode(), self.editor.segmentationNode()
-        array = self.slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, self.editor.currentSegmentID(), volume)
-        return np.zeros(self.slicer.util.arrayFromVolume(volume).shape[:3], bool) if array is None else array > 0
-
-    def marks(self) -> list[Any]:
-        return list(self.slicer.util.getNodesByClass("vtkMRMLMarkupsNode"))
-
-    def lines(self) -> list[Any]:
-        return [node for node in self.marks() if node.IsA("vtkMRMLMarkupsCurveNode")]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +24,7 @@ def client() -> Iterator[WorkerClient]:
 
 
 @pytest.fixture
-def bench(client: WorkerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(client: WorkerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[EffectBench]:
     from host import clear, start_host
 
     host = start_host()
@@ -85,7 +43,7 @@ def bench(client: WorkerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ben
     view.show()
     effect = editor.effectByName("Breast lesion").self()
     effect.worker_client = lambda: client
-    bench = Bench(host, editor, view, effect, client)
+    bench = EffectBench(host, editor, view, effect, client)
     effect.said.connect(lambda sentence, kind: bench.said.append((kind, sentence)))
     yield bench
     editor.setActiveEffectByName("")
@@ -108,28 +66,7 @@ def sweep() -> Phantom:
     return render(PhantomSpec(rows=400, columns=480, spacing_mm=SPACING, lesions=lesions, frame_count=3, sweep_mm=4))
 
 
-def still(bench: Bench, pixels: np.ndarray) -> tuple[Any, Any]:
-    """A volume of (slices, rows, columns[, 3]) and an empty lesion on it."""
-    slicer = bench.slicer
-    kind = "vtkMRMLVectorVolumeNode" if pixels.ndim == 4 else "vtkMRMLScalarVolumeNode"
-    volume = slicer.util.addVolumeFromArray(pixels, ijkToRAS=MATRIX, name="us", nodeClassName=kind)
-    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "lesions")
-    segmentation.CreateDefaultDisplayNodes()
-    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    segmentation.GetSegmentation().AddEmptySegment("lesion-1", "Lesion 1", [1.0, 0.8, 0.0])
-    return volume, segmentation
-
-
-def middle(mask: np.ndarray) -> tuple[int, int]:
-    rows, columns = np.nonzero(mask)
-    return int(rows.mean()), int(columns.mean())
-
-
-def dice(one: np.ndarray, other: np.ndarray) -> float:
-    return float(2 * (one & other).sum() / max(one.sum() + other.sum(), 1))
-
-
-def test_a_click_outlines_the_lesion_and_undo_takes_it_back(bench: Bench, phantom: Phantom) -> None:
+def test_a_click_outlines_the_lesion_and_undo_takes_it_back(bench: EffectBench, phantom: Phantom) -> None:
     bench.show(*still(bench, phantom.frames))
     truth = phantom.masks[0] > 0
     bench.view.click(*middle(truth))
@@ -145,7 +82,7 @@ def test_a_click_outlines_the_lesion_and_undo_takes_it_back(bench: Bench, phanto
     assert all(node.GetNumberOfControlPoints() == 0 for node in bench.marks())
 
 
-def test_every_action_is_one_undo_state_bit_by_bit(bench: Bench, phantom: Phantom) -> None:
+def test_every_action_is_one_undo_state_bit_by_bit(bench: EffectBench, phantom: Phantom) -> None:
     bench.show(*still(bench, phantom.frames))
     row, column = middle(phantom.masks[0] > 0)
     states = [bench.mask()]
@@ -159,7 +96,7 @@ def test_every_action_is_one_undo_state_bit_by_bit(bench: Bench, phantom: Phanto
         np.testing.assert_array_equal(bench.mask(), before)
 
 
-def test_ctrl_click_and_remove_mode_take_away(bench: Bench, phantom: Phantom) -> None:
+def test_ctrl_click_and_remove_mode_take_away(bench: EffectBench, phantom: Phantom) -> None:
     from PySide6.QtCore import Qt
 
     bench.show(*still(bench, phantom.frames))
@@ -182,7 +119,7 @@ def test_ctrl_click_and_remove_mode_take_away(bench: Bench, phantom: Phantom) ->
     assert len(shapes) == 2
 
 
-def test_box_and_scribble(bench: Bench, phantom: Phantom) -> None:
+def test_box_and_scribble(bench: EffectBench, phantom: Phantom) -> None:
     from PySide6.QtCore import Qt
 
     bench.show(*still(bench, phantom.frames))
@@ -208,7 +145,7 @@ def test_box_and_scribble(bench: Bench, phantom: Phantom) -> None:
     assert not bench.mask()[0, row, columns.max() - 4]
 
 
-def test_a_box_without_area_and_marks_outside_change_nothing(bench: Bench, phantom: Phantom) -> None:
+def test_a_box_without_area_and_marks_outside_change_nothing(bench: EffectBench, phantom: Phantom) -> None:
     bench.show(*still(bench, phantom.frames))
     bench.view.click(-12, 50)
     assert bench.said[-1] == ("error", "That is outside the image; mark inside it.")
@@ -220,7 +157,7 @@ def test_a_box_without_area_and_marks_outside_change_nothing(bench: Bench, phant
     assert bench.marks() == [] or all(node.GetNumberOfControlPoints() == 0 for node in bench.marks())
 
 
-def test_a_box_that_reaches_outside_is_cut_to_the_image(bench: Bench, phantom: Phantom) -> None:
+def test_a_box_that_reaches_outside_is_cut_to_the_image(bench: EffectBench, phantom: Phantom) -> None:
     bench.show(*still(bench, phantom.frames))
     truth = phantom.masks[0] > 0
     bench.effect.options.ui.boxModeButton.click()
@@ -231,7 +168,7 @@ def test_a_box_that_reaches_outside_is_cut_to_the_image(bench: Bench, phantom: P
     assert dice(bench.mask()[0], truth) > 0.5
 
 
-def test_quick_clicks_all_count_also_a_double_click(bench: Bench, phantom: Phantom) -> None:
+def test_quick_clicks_all_count_also_a_double_click(bench: EffectBench, phantom: Phantom) -> None:
     bench.show(*still(bench, phantom.frames))
     row, column = middle(phantom.masks[0] > 0)
     bench.view.click(row, column)
@@ -246,7 +183,7 @@ def test_quick_clicks_all_count_also_a_double_click(bench: Bench, phantom: Phant
     assert not bench.mask().any()
 
 
-def test_an_edit_from_elsewhere_resets_the_marks_and_is_kept(bench: Bench, phantom: Phantom) -> None:
+def test_an_edit_from_elsewhere_resets_the_marks_and_is_kept(bench: EffectBench, phantom: Phantom) -> None:
     from host.segment_editor import paint
 
     bench.show(*still(bench, phantom.frames))
@@ -272,7 +209,7 @@ def test_an_edit_from_elsewhere_resets_the_marks_and_is_kept(bench: Bench, phant
     assert "changed while the AI was working" in bench.said[-1][1]
 
 
-def test_on_a_cine_the_frame_of_the_click_is_corrected(bench: Bench, sweep: Phantom) -> None:
+def test_on_a_cine_the_frame_of_the_click_is_corrected(bench: EffectBench, sweep: Phantom) -> None:
     from BreastUSAssistLib.mrml.case_segmentation import CaseSegmentation
     from BreastUSAssistLib.mrml.source import source_of
 
@@ -309,7 +246,7 @@ def test_on_a_cine_the_frame_of_the_click_is_corrected(bench: Bench, sweep: Phan
     np.testing.assert_array_equal(case.mask(1, 1), first)
 
 
-def test_a_killed_process_leaves_the_outline_and_the_next_click_works(bench: Bench, phantom: Phantom) -> None:
+def test_a_killed_process_leaves_the_outline_and_the_next_click_works(bench: EffectBench, phantom: Phantom) -> None:
     bench.show(*still(bench, phantom.frames))
     row, column = middle(phantom.masks[0] > 0)
     bench.view.click(row, column)
@@ -327,7 +264,7 @@ def test_a_killed_process_leaves_the_outline_and_the_next_click_works(bench: Ben
     assert bench.mask()[0, row - 60, column - 80]
 
 
-def test_a_client_that_was_closed_does_not_leave_the_effect_waiting(bench: Bench, phantom: Phantom) -> None:
+def test_a_client_that_was_closed_does_not_leave_the_effect_waiting(bench: EffectBench, phantom: Phantom) -> None:
     bench.show(*still(bench, phantom.frames))
     row, column = middle(phantom.masks[0] > 0)
     bench.view.click(row, column)
@@ -339,7 +276,7 @@ def test_a_client_that_was_closed_does_not_leave_the_effect_waiting(bench: Bench
     assert bench.mask()[0, row, column]
 
 
-def test_rgb_images_work(bench: Bench, phantom: Phantom) -> None:
+def test_rgb_images_work(bench: EffectBench, phantom: Phantom) -> None:
     bench.show(*still(bench, np.repeat(phantom.frames[..., np.newaxis], 3, axis=3)))
     truth = phantom.masks[0] > 0
     bench.view.click(*middle(truth))
@@ -347,7 +284,7 @@ def test_rgb_images_work(bench: Bench, phantom: Phantom) -> None:
     assert dice(bench.mask()[0], truth) > 0.9
 
 
-def test_in_a_volume_only_the_slice_of_the_click_changes(bench: Bench, sweep: Phantom) -> None:
+def test_in_a_volume_only_the_slice_of_the_click_changes(bench: EffectBench, sweep: Phantom) -> None:
     volume, segmentation = still(bench, sweep.frames)
     bench.show(volume, segmentation)
     bench.slicer.util.updateSegmentBinaryLabelmapFromArray(
@@ -366,7 +303,7 @@ def test_in_a_volume_only_the_slice_of_the_click_changes(bench: Bench, sweep: Ph
         np.testing.assert_array_equal(after[k], sweep.masks[k] > 0)
 
 
-def test_what_cannot_be_corrected_is_said(bench: Bench, phantom: Phantom) -> None:
+def test_what_cannot_be_corrected_is_said(bench: EffectBench, phantom: Phantom) -> None:
     volume, segmentation = still(bench, phantom.frames)
     bench.show(volume, segmentation)
     segmentation.GetSegmentation().RemoveSegment("lesion-1")
@@ -379,7 +316,7 @@ def test_what_cannot_be_corrected_is_said(bench: Bench, phantom: Phantom) -> Non
     bench.turn()
 
 
-def test_the_scene_may_close_and_the_volume_go_while_the_ai_works(bench: Bench, phantom: Phantom) -> None:
+def test_the_scene_may_close_and_the_volume_go_while_the_ai_works(bench: EffectBench, phantom: Phantom) -> None:
     row, column = middle(phantom.masks[0] > 0)
     volume, segmentation = still(bench, phantom.frames)
     bench.show(volume, segmentation)
@@ -395,7 +332,7 @@ def test_the_scene_may_close_and_the_volume_go_while_the_ai_works(bench: Bench, 
     assert bench.marks() == []
 
 
-def test_without_a_process_the_reader_is_told_why(bench: Bench, phantom: Phantom) -> None:
+def test_without_a_process_the_reader_is_told_why(bench: EffectBench, phantom: Phantom) -> None:
     from BreastUSAssistLib.errors import UsageError
 
     def no_client() -> WorkerClient:
@@ -408,7 +345,7 @@ def test_without_a_process_the_reader_is_told_why(bench: Bench, phantom: Phantom
     assert bench.effect._correction.marks == ()
 
 
-def test_masking_in_segment_editor_holds(bench: Bench, phantom: Phantom) -> None:
+def test_masking_in_segment_editor_holds(bench: EffectBench, phantom: Phantom) -> None:
     bench.show(*still(bench, phantom.frames))
     row, column = middle(phantom.masks[0] > 0)
     volume = bench.editor.sourceVolumeNode()
@@ -425,7 +362,7 @@ def test_masking_in_segment_editor_holds(bench: Bench, phantom: Phantom) -> None
     assert len(bench.effect._correction.marks) == 2
 
 
-def test_marks_are_not_saved_and_go_with_the_effect(bench: Bench, phantom: Phantom) -> None:
+def test_marks_are_not_saved_and_go_with_the_effect(bench: EffectBench, phantom: Phantom) -> None:
     bench.show(*still(bench, phantom.frames))
     row, column = middle(phantom.masks[0] > 0)
     bench.view.click(row, column)
@@ -436,7 +373,7 @@ def test_marks_are_not_saved_and_go_with_the_effect(bench: Bench, phantom: Phant
     assert not bench.mask().any()
 
 
-def test_the_segment_says_that_a_reader_corrected_it(bench: Bench, phantom: Phantom) -> None:
+def test_the_segment_says_that_a_reader_corrected_it(bench: EffectBench, phantom: Phantom) -> None:
     bench.show(*still(bench, phantom.frames))
     segment = bench.editor.segmentationNode().GetSegmentation().GetSegment("lesion-1")
     segment.SetTag("DICOM.SegmentAlgorithmType", "AUTOMATIC")
