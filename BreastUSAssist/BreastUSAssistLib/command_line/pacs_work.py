@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..service.pacs.work_folder import WorkFolder
 
 _LARGEST_LIST = 2**26
+STOPPED = 130
+"""Exit code of a run that was stopped before all was done."""
 
 
 def add_to(parts: Any) -> None:
@@ -71,7 +73,7 @@ def run_run(options: argparse.Namespace) -> int:
     """Find, pull, analyse, push; 3 when a study failed or a node could not be reached."""
     from ..service.pacs.ledger import Ledger, NewItem
     from ..service.pacs.searching import find_patiently
-    from ..service.pacs.work import StudyWork, SystemClock, WorkSettings
+    from ..service.pacs.work import OPEN, StudyWork, SystemClock, WorkSettings
     from ..service.pacs.work_folder import WorkFolder
 
     if not options.hold and not options.push_to:
@@ -89,6 +91,8 @@ def run_run(options: argparse.Namespace) -> int:
             studies = []
         else:
             studies = find_patiently(lambda: connections(options.node), query_of(options), clock=clock, tell=tell)
+            if len(studies) >= options.most:
+                tell(f"The search ended at {options.most} studies; there may be more, see --most.")
         now, added = clock.now(), 0
         for study in studies:
             new = NewItem(study, "query", source=options.node, destination=options.push_to, hold=options.hold)
@@ -102,7 +106,8 @@ def run_run(options: argparse.Namespace) -> int:
         work = StudyWork(folder, ledger, analyst, connections, settings=settings, clock=clock, tell=tell)
         with _stopped_by_term(work):
             work.run()
-        return _told(options, ledger, work)
+        code = _told(options, ledger, work)
+        return code if work.error or not ledger.items(OPEN) else STOPPED
 
 
 def run_listen(options: argparse.Namespace) -> int:

@@ -203,6 +203,11 @@ class StudyWork:
     def _analyze(self, item: WorkItem) -> None:
         made = analyze_images(item, self._folder, self._analyst)
         self._outages.worked(_DISK)
+        if not made.objects:
+            note = "Its images allow neither a segmentation nor a report in DICOM."
+            self._ledger.advance(item, "set_aside", self._owner, now=self._clock.now(), note=note)
+            self._tell(f"{item.name}: set aside. {note}")
+            return
         state: State = "waiting" if item.hold or item.destination is None else "analyzed"
         self._ledger.advance(item, state, self._owner, now=self._clock.now(), objects=made.objects, note=made.note)
         held = ", drafts held" if state == "waiting" else ""
