@@ -70,7 +70,10 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/dicom/network/web_answers.py
   BreastUSAssistLib/dicom/provenance.py
   BreastUSAssistLib/dicom/reading.py
+  BreastUSAssistLib/dicom/report_groups.py
   BreastUSAssistLib/dicom/report_items.py
+  BreastUSAssistLib/dicom/report_observers.py
+  BreastUSAssistLib/dicom/report_state.py
   BreastUSAssistLib/dicom/segmentation.py
   BreastUSAssistLib/dicom/segmentation_frames.py
   BreastUSAssistLib/dicom/segmentation_geometry.py

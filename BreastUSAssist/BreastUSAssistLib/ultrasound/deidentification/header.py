@@ -1,0 +1,289 @@
+"""De-identification of one DICOM object: the header rebuilt from what may stay (PS3.15 Annex E).
+
+The profile's rule table says what must go, be replaced or be mapped; of the rest only known attributes with valid
+values are copied into a new data set, item by item through every sequence. Nothing of the original is edited in place,
+so that no padding, no private element and no attribute nobody thought of can be left behind.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...errors import InputError
+from ..quiet import quiet
+from .dates import DateShift
+from .header_codes import PARTS, UNKNOWN_SCHEME, CodeBook, is_code
+from .header_kinds import Kind, kind_of
+from .header_patient import patient_of
+from .header_pixels import PIXEL_TAGS, add_pixels, kept_table
+from .header_statement import say_deidentified, set_file_meta
+from .header_values import kept_age, kept_value
+from .options import DeidentificationOptions
+from .rules import rule_table
+from .rules_attributes import EQUIPMENT, NEEDED, REQUIRED, Treatment
+from .rules_choice import treatment_of
+from .rules_words import IMAGING, device_words, known_words
+from .uids import DeidentificationKey, replaced_uid
+
+if TYPE_CHECKING:
+    from pydicom import DataElement, Dataset
+
+DUMMY = "REMOVED"
+MOST_NESTING = 32
+"""Sequences within sequences; reports of people are a dozen deep."""
+
+
+@dataclass(frozen=True)
+class DeidentificationNotes:
+    """How many elements of one object were treated in which way, at every depth."""
+
+    removed: int
+    private: int
+    """Private elements removed."""
+    replaced_texts: int
+    cleaned_texts: int
+    uids: int
+    dates: int
+    replaced_codes: int
+    """Codes that no vocabulary knows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Deidentified:
+    """A de-identified object."""
+
+    dataset: "Dataset"
+    """New, with file meta information; the original is as it was."""
+    kind: Kind
+    notes: DeidentificationNotes
+
+
+def deidentify_dataset(
+    dataset: "Dataset",
+    key: DeidentificationKey,
+    options: DeidentificationOptions = DeidentificationOptions(),  # noqa: B008 - frozen
+    *,
+    pixels_clean: bool = False,
+) -> Deidentified:
+    """De-identify an ultrasound image, a segmentation or a structured report by the Basic Profile and `options`.
+
+    UIDs follow from the key alone, dates and the pseudonym from the key and the patient: objects of one study still
+    refer to each other when each was de-identified by itself.
+
+    Args:
+        dataset: the object with its pixel data; not changed.
+        key: replaces UIDs, names and dates.
+        options: what is kept beyond the Basic Profile.
+        pixels_clean: whether somebody made sure that no text is burnt into the pixel data of an image; only then
+            BurnedInAnnotation says NO. Without it the pixel data are copied as they are.
+
+    Raises:
+        InputError: not one of these kinds, nested too deeply, or so damaged that it cannot be parsed.
+        UsageError: the rule table is not installed.
+    """
+    kind = kind_of(dataset)
+    cleaning = _Cleaning(dataset, key, options, kind)
+    try:
+        with quiet():
+            clean = cleaning.items(dataset, 0)
+            add_pixels(dataset, clean, kind)
+    except InputError:
+        raise
+    except Exception:  # pydicom raises many kinds on damaged values, and their texts can quote the header
+        raise InputError("It is a damaged DICOM object; export it again from its source.") from None
+    say_deidentified(clean, kind, options, pixels_clean)
+    set_file_meta(clean, dataset)
+    return Deidentified(clean, kind, cleaning.notes())
+
+
+class _Cleaning:
+    """One object: its patient, and what was counted."""
+
+    def __init__(self, dataset: "Dataset", key: DeidentificationKey, options: DeidentificationOptions, kind: Kind):
+        self._key = key
+        self._options = options
+        self._kind = kind
+        self._patient = patient_of(dataset, key)
+        self._shift = DateShift.of_patient(key, self._patient.identity)
+        self._book = CodeBook(options.terms, key)
+        self._table = rule_table()
+        self._counts: Counter[str] = Counter()
+
+    def notes(self) -> DeidentificationNotes:
+        return DeidentificationNotes(**{name: self._counts[name] for name in DeidentificationNotes.__annotations__})
+
+    def items(self, dataset: "Dataset", depth: int) -> "Dataset":
+        """A new data set with what may stay of `dataset` at this depth."""
+        from pydicom import Dataset
+
+        if depth > MOST_NESTING:
+            raise InputError(f"Its sequences are nested more than {MOST_NESTING} deep; export it again.")
+        clean = Dataset()
+        for element in self._elements(dataset, depth):
+            cleaned = self._element(element, dataset, depth)
+            if cleaned is None:
+                self._counts["removed"] += 1
+            else:
+                clean.add(cleaned)
+        if depth == 0:
+            self._add_age(dataset, clean)
+            self._complete(clean)
+        return clean
+
+    def _elements(self, dataset: "Dataset", depth: int) -> "Iterator[DataElement]":
+        for tag in sorted(dataset.keys()):
+            if tag.is_private:
+                self._counts["private"] += 1
+            elif tag.element == 0 or tag.group == 0x0002:
+                continue  # group lengths, and meta information in the wrong place
+            elif depth == 0 and tag in PIXEL_TAGS:
+                continue
+            else:
+                element = self._parsed(dataset, tag)
+                if element is not None:
+                    yield element
+
+    def _parsed(self, dataset: "Dataset", tag: Any) -> "DataElement | None":
+        """The element; None, and counted as removed, where its value is not valid for its VR."""
+        try:
+            return dataset[tag]
+        except Exception:  # ValueError, struct.error, NotImplementedError, UnicodeError, ... on a malformed value
+            self._counts["removed"] += 1
+            return None
+
+    def _element(self, element: "DataElement", holder: "Dataset", depth: int) -> "DataElement | None":
+        from pydicom import DataElement
+
+        keyword, vr = element.keyword, str(element.VR)
+        treatment = treatment_of(element, self._table, self._options)
+        value: Any
+        if vr == "SQ" and treatment is Treatment.CHECK:
+            value = [self._item(item, depth + 1) for item in element.value]
+        elif treatment in (Treatment.REMOVE, Treatment.EMPTY, Treatment.DUMMY):
+            value = None
+        else:
+            value = self._value(treatment, element, holder)
+        if value is not None and (vr != "SQ" or value):
+            return DataElement(element.tag, vr, value)
+        return self._instead(treatment, element, keyword, vr)
+
+    def _item(self, item: "Dataset", depth: int) -> "Dataset":
+        if not is_code(item):
+            return self.items(item, depth)
+        clean, known = self._book.cleaned(item)
+        self._counts["replaced_codes"] += not known
+        from pydicom import Dataset
+
+        rest = Dataset()
+        for element in item:
+            if element.keyword not in PARTS:
+                rest.add(element)
+        clean.update(self.items(rest, depth))
+        return clean
+
+    def _value(self, treatment: Treatment, element: "DataElement", holder: "Dataset") -> Any:
+        """The value that may stay or replaces it; None where nothing may stay."""
+        replace = {
+            Treatment.UID: self._uids,
+            Treatment.AGE: lambda one: kept_age(one.value),
+            Treatment.PATIENT: lambda one: self._patient.pseudonym,
+            Treatment.PERSON: self._person,
+            Treatment.WORDS: lambda one: self._words(known_words(_text(one), IMAGING)),
+            Treatment.DEVICE_WORDS: lambda one: self._words(device_words(_text(one))),
+            Treatment.PHRASE: self._phrase,
+            Treatment.IDENTIFIER: lambda one: self._phrase(one) or self._identifier(one),
+        }
+        if treatment in replace:
+            return replace[treatment](element)
+        if treatment is Treatment.SHIFT:
+            return self._shifted(element, holder)
+        if element.VR in ("OW", "OB") or element.keyword == "LUTData":
+            return kept_table(element.keyword, element, holder)
+        return kept_value(element.keyword, str(element.VR), element.value)
+
+    def _person(self, element: "DataElement") -> str:
+        self._counts["replaced_texts"] += 1
+        return f"PERSON-{self._key.pseudonym('person', _text(element).casefold())}"
+
+    def _words(self, kept: str) -> str | None:
+        self._counts["cleaned_texts"] += 1
+        return kept[:64].strip() or None
+
+    def _phrase(self, element: "DataElement") -> Any:
+        """The text where it is known; the known designator of a coding scheme."""
+        values = [str(one).strip(" \0") for one in _values(element)]
+        if element.keyword == "CodingSchemeDesignator":
+            return values[0] if values and self._book.is_scheme(values[0]) else UNKNOWN_SCHEME
+        if not all(self._options.terms.is_known(one) for one in values):
+            return None
+        return values if len(values) > 1 else "".join(values)
+
+    def _identifier(self, element: "DataElement") -> str:
+        self._counts["replaced_texts"] += 1
+        return f"ID-{self._key.pseudonym('identifier', _text(element))}"
+
+    def _uids(self, element: "DataElement") -> Any:
+        values = [str(one) for one in _values(element) if one]
+        replaced = [replaced_uid(one, self._key) for one in values]
+        self._counts["uids"] += sum(new != old for new, old in zip(replaced, values, strict=True))
+        return (replaced if len(replaced) > 1 else replaced[0]) if replaced else None
+
+    def _shifted(self, element: "DataElement", holder: "Dataset") -> Any:
+        self._counts["dates"] += 1
+        keyword, value = element.keyword, element.value
+        if value is None or hasattr(value, "append"):
+            return None
+        text = getattr(value, "original_string", None) or str(value)
+        if element.VR == "DT":
+            return self._shift.datetime(text)
+        if element.VR == "TM":
+            return self._shift.time(text)
+        return self._shift.date(text, _time_beside(keyword, holder))
+
+    def _instead(self, treatment: Treatment, element: "DataElement", keyword: str, vr: str) -> "DataElement | None":
+        """What stands in the place of a value that may not stay; None where nothing needs to."""
+        from pydicom import DataElement
+
+        needed = keyword in NEEDED or (keyword in EQUIPMENT and self._kind == "segmentation")
+        if (treatment is Treatment.DUMMY or needed) and (dummy := _dummy(keyword, vr)) is not None:
+            self._counts["replaced_texts"] += 1
+            return DataElement(element.tag, vr, dummy)
+        if treatment is Treatment.EMPTY or keyword in REQUIRED:
+            return DataElement(element.tag, vr, [] if vr == "SQ" else None)
+        return None
+
+    def _add_age(self, dataset: "Dataset", clean: "Dataset") -> None:
+        """The age follows from the birth date, which goes, where the scanner did not write it."""
+        if self._options.retain_characteristics and "PatientAge" not in clean and self._patient.age is not None:
+            clean.PatientAge = kept_age(self._patient.age)
+
+    def _complete(self, clean: "Dataset") -> None:
+        clean.PatientName = clean.PatientID = self._patient.pseudonym
+        clean.SpecificCharacterSet = "ISO_IR 192"
+
+
+def _values(element: "DataElement") -> list[Any]:
+    value = element.value
+    return list(value) if hasattr(value, "append") else [] if value is None else [value]
+
+
+def _text(element: "DataElement") -> str:
+    return "\\".join(str(one) for one in _values(element)).strip(" \0")
+
+
+def _time_beside(keyword: str, holder: "Dataset") -> str | None:
+    """The TM value that belongs to a DA attribute (StudyTime to StudyDate)."""
+    if not keyword.endswith("Date"):
+        return None
+    value = holder.get(f"{keyword.removesuffix('Date')}Time")
+    return None if value is None or hasattr(value, "append") else str(getattr(value, "original_string", value))
+
+
+def _dummy(keyword: str, vr: str) -> Any:
+    if vr in ("AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT", "PN"):
+        return "SEGMENTATION" if keyword == "ContentLabel" else DUMMY
+    return {
+        "DA": "19000101", "TM": "000000", "DT": "19000101000000", "AS": "000Y", "DS": "0", "IS": "0",
+        "FL": 0.0, "FD": 0.0, "SS": 0, "US": 0, "SL": 0, "UL": 0,
+    }.get(vr)  # fmt: skip

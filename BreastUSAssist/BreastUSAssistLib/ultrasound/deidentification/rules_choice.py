@@ -1,0 +1,59 @@
+"""What becomes of one attribute: the profile's rule (PS3.15 Table E.1-1) with the options that were chosen."""
+
+from typing import TYPE_CHECKING
+
+from .options import DeidentificationOptions
+from .rules import Action, RuleTable
+from .rules_attributes import (
+    CHARACTERISTICS,
+    CONTENT,
+    DATES,
+    DESCRIPTORS,
+    KEPT,
+    REQUIRED,
+    SPECIAL,
+    Treatment,
+)
+
+if TYPE_CHECKING:
+    from pydicom import DataElement
+
+_DATE_VRS = ("DA", "TM", "DT")
+_BY_ACTION = {
+    Action.DUMMY: Treatment.DUMMY,
+    Action.EMPTY: Treatment.EMPTY,
+    Action.REMOVE: Treatment.REMOVE,
+    Action.NEW_UID: Treatment.UID,
+    Action.EMPTY_OR_DUMMY: Treatment.EMPTY,
+    Action.REMOVE_OR_EMPTY: Treatment.REMOVE,
+    Action.REMOVE_OR_DUMMY: Treatment.REMOVE,
+    Action.REMOVE_EMPTY_OR_DUMMY: Treatment.REMOVE,
+    Action.REMOVE_EMPTY_OR_NEW_UIDS: Treatment.CHECK,
+}
+"""The strictest of each; `REQUIRED` and `NEEDED` say where an attribute must not be missing."""
+
+
+def treatment_of(element: "DataElement", table: RuleTable, options: DeidentificationOptions) -> Treatment:
+    """What becomes of `element`, which is not private."""
+    keyword = element.keyword
+    chosen = SPECIAL.get(keyword) or _by_option(keyword, element.VR, options)
+    if chosen is not None:
+        return chosen
+    action = table.action(element.tag)
+    if action is None:
+        kept = Treatment.UID if element.VR == "UI" else Treatment.CHECK
+        return kept if keyword in KEPT else Treatment.REMOVE
+    if element.VR == "SQ" and action is not Action.REMOVE_EMPTY_OR_NEW_UIDS:
+        # A dummy item of a sequence that is not known here would say nothing.
+        return Treatment.EMPTY if keyword in REQUIRED else Treatment.REMOVE
+    return _BY_ACTION[action]
+
+
+def _by_option(keyword: str, vr: str, options: DeidentificationOptions) -> Treatment | None:
+    if keyword in DATES and vr in _DATE_VRS and options.retain_dates:
+        return Treatment.SHIFT
+    if keyword in CHARACTERISTICS and options.retain_characteristics:
+        return Treatment.AGE if vr == "AS" else Treatment.CHECK
+    if keyword in DESCRIPTORS and options.clean_descriptors:
+        return Treatment.WORDS
+    return Treatment.CHECK if keyword in CONTENT else None
