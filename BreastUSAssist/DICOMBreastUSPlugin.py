@@ -43,10 +43,42 @@ class DICOMBreastUSPluginClass(DICOMPlugin):
             slicer.util.errorDisplay(str(error))
             return False
         except ImportError as error:
-            text = _("The Python package {name} is missing; open Breast Ultrasound Assistant and press Install.")
-            slicer.util.errorDisplay(text.format(name=error.name))
+            slicer.util.errorDisplay(self._missing(error))
             return False
         return True
+
+    def examineForExport(self, subjectHierarchyItemID):
+        """The exportable of a subject hierarchy item that belongs to a case with outlined lesions; none for others."""
+        from BreastUSAssistLib.mrml.dicom_export import CONFIDENCE, exportable_source
+
+        if exportable_source(slicer.mrmlScene, subjectHierarchyItemID) is None:
+            return []
+        exportable = slicer.qSlicerDICOMExportable()
+        exportable.name = _("Breast ultrasound SEG and SR")
+        exportable.tooltip = _("Outlines and findings of this case; patient and study are those of its image.")
+        exportable.subjectHierarchyItemID = subjectHierarchyItemID
+        exportable.pluginClass = self.__module__
+        exportable.confidence = CONFIDENCE
+        return [exportable]
+
+    def export(self, exportables):
+        """Write SEG and SR of every case among the exportables, each once; an error message, empty where it worked."""
+        from datetime import UTC, datetime
+        from pathlib import Path
+
+        from BreastUSAssistLib.errors import BreastUSAssistError
+        from BreastUSAssistLib.mrml.dicom_export import export_items
+
+        items, folder = [one.subjectHierarchyItemID for one in exportables], Path(exportables[0].directory)
+        try:
+            notes = export_items(slicer.mrmlScene, items, folder, created=datetime.now(UTC).astimezone())
+        except BreastUSAssistError as error:
+            return str(error)
+        except ImportError as error:
+            return self._missing(error)
+        if notes:
+            slicer.util.warningDisplay("\n".join(notes))
+        return ""
 
     def _loadable(self, offer):
         loadable = DICOMLoadable()
@@ -76,7 +108,22 @@ class DICOMBreastUSPluginClass(DICOMPlugin):
         self.addSeriesInSubjectHierarchy(loadable, source.volume)
 
     def _seek(self, uids):
-        return False
+        """Ask for the folder with images that the database lacks, and import it; whether one was chosen."""
+        import qt
+        from DICOMLib import DICOMUtils
+
+        title = _("Image not in the DICOM database")
+        text = _("What you load lies on an image that is not in the DICOM database. Choose the folder that holds it?")
+        if not slicer.util.confirmOkCancelDisplay(text, title):
+            return False
+        folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title)
+        if folder:
+            DICOMUtils.importDicom(folder)
+        return bool(folder)
+
+    def _missing(self, error):
+        text = _("The Python package {name} is missing; open Breast Ultrasound Assistant and press Install.")
+        return text.format(name=error.name)
 
 
 class DICOMBreastUSPlugin(ScriptedLoadableModule):

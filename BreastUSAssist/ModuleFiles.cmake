@@ -237,7 +237,9 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/mrml/case_ties.py
   BreastUSAssistLib/mrml/dicom_case.py
   BreastUSAssistLib/mrml/dicom_database.py
+  BreastUSAssistLib/mrml/dicom_export.py
   BreastUSAssistLib/mrml/dicom_images.py
+  BreastUSAssistLib/mrml/dicom_lesions.py
   BreastUSAssistLib/mrml/dicom_loading.py
   BreastUSAssistLib/mrml/dicom_offers.py
   BreastUSAssistLib/mrml/dicom_references.py
@@ -374,6 +376,21 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/archives.py
   BreastUSAssistLib/ultrasound/case_names.py
   BreastUSAssistLib/ultrasound/deidentification/__init__.py
+  BreastUSAssistLib/ultrasound/deidentification/dates.py
+  BreastUSAssistLib/ultrasound/deidentification/header.py
+  BreastUSAssistLib/ultrasound/deidentification/header_codes.py
+  BreastUSAssistLib/ultrasound/deidentification/header_kinds.py
+  BreastUSAssistLib/ultrasound/deidentification/header_patient.py
+  BreastUSAssistLib/ultrasound/deidentification/header_pixels.py
+  BreastUSAssistLib/ultrasound/deidentification/header_statement.py
+  BreastUSAssistLib/ultrasound/deidentification/header_values.py
+  BreastUSAssistLib/ultrasound/deidentification/options.py
+  BreastUSAssistLib/ultrasound/deidentification/rules.py
+  BreastUSAssistLib/ultrasound/deidentification/rules_attributes.py
+  BreastUSAssistLib/ultrasound/deidentification/rules_choice.py
+  BreastUSAssistLib/ultrasound/deidentification/rules_terms.py
+  BreastUSAssistLib/ultrasound/deidentification/rules_words.py
+  BreastUSAssistLib/ultrasound/deidentification/uids.py
   BreastUSAssistLib/ultrasound/dicom_clip.py
   BreastUSAssistLib/ultrasound/dicom_frames.py
   BreastUSAssistLib/ultrasound/dicom_source.py

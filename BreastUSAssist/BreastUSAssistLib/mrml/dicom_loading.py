@@ -31,13 +31,13 @@ def load_segmentation(
     """
     from ..dicom.reading import read_dataset
     from ..dicom.segmentation_reading import read_segmentation
-    from .dicom_case import take_segmentation
+    from .dicom_case import lesions_of, take_lesions
 
     dataset = read_dataset(Path(file))
     sources = _images(scene, file, seek, on_load)
-    laid = [(source, read_segmentation(dataset, headers_of(source))) for source in sources]
-    for source, segmentation in laid:
-        take_segmentation(scene, source, segmentation)
+    laid = [(source, lesions_of(read_segmentation(dataset, headers_of(source)))) for source in sources]
+    for source, lesions in laid:
+        take_lesions(scene, source, lesions)
     return sources
 
 
