@@ -227,10 +227,8 @@ class WebConnection:
                 attend()
             asked = {**query, "limit": str(min(_PAGE, limit - offset)), "offset": str(offset)}
             items = self._retrier.run(lambda _, asked=asked: self._search(path, asked, fields), attend)  # type: ignore[misc]
-            new = [
-                item for item in items if (key := text_of(item, "00080018") or text_of(item, "0020000D")) not in seen
-            ]
-            seen.update(text_of(item, "00080018") or text_of(item, "0020000D") for item in new)
+            new = [item for item in items if _key(item) not in seen]
+            seen.update(map(_key, new))
             yield from new
             # A service that knows no paging answers with all at once, and with the same again.
             if not new or len(items) != int(asked["limit"]):
@@ -280,6 +278,11 @@ def _checked(uid: str) -> str:
     if not is_uid(uid):
         raise UsageError("A UID has up to 64 digits and dots; check what was entered.")
     return uid
+
+
+def _key(item: Item) -> str:
+    """UID of what an item stands for: an instance, else a study."""
+    return text_of(item, "00080018") or text_of(item, "0020000D")
 
 
 def _sequence(item: Item, tag: str) -> list[dict[str, Any]]:
