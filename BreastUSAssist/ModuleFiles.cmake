@@ -296,6 +296,15 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/panel/learn_requests.py
   BreastUSAssistLib/panel/learn_section.py
   BreastUSAssistLib/panel/learn_words.py
+  BreastUSAssistLib/panel/pacs_node_form.py
+  BreastUSAssistLib/panel/pacs_opening.py
+  BreastUSAssistLib/panel/pacs_packages.py
+  BreastUSAssistLib/panel/pacs_requests.py
+  BreastUSAssistLib/panel/pacs_section.py
+  BreastUSAssistLib/panel/pacs_send_row.py
+  BreastUSAssistLib/panel/pacs_sending.py
+  BreastUSAssistLib/panel/pacs_settings.py
+  BreastUSAssistLib/panel/pacs_words.py
   BreastUSAssistLib/panel/panel.py
   BreastUSAssistLib/panel/python_command.py
   BreastUSAssistLib/panel/revising.py
@@ -365,6 +374,10 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/worker_labels.py
   BreastUSAssistLib/service/worker_learning.py
   BreastUSAssistLib/service/worker_models.py
+  BreastUSAssistLib/service/worker_pacs.py
+  BreastUSAssistLib/service/worker_pacs_connection.py
+  BreastUSAssistLib/service/worker_pacs_nodes.py
+  BreastUSAssistLib/service/worker_pacs_outbox.py
   BreastUSAssistLib/service/worker_pipes.py
   BreastUSAssistLib/service/worker_protocol.py
   BreastUSAssistLib/service/worker_refine.py
@@ -376,6 +389,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/archives.py
   BreastUSAssistLib/ultrasound/case_names.py
   BreastUSAssistLib/ultrasound/deidentification/__init__.py
+  BreastUSAssistLib/ultrasound/deidentification/blanking.py
   BreastUSAssistLib/ultrasound/deidentification/dates.py
   BreastUSAssistLib/ultrasound/deidentification/header.py
   BreastUSAssistLib/ultrasound/deidentification/header_codes.py
@@ -385,11 +399,16 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/deidentification/header_statement.py
   BreastUSAssistLib/ultrasound/deidentification/header_values.py
   BreastUSAssistLib/ultrasound/deidentification/options.py
+  BreastUSAssistLib/ultrasound/deidentification/pixels.py
+  BreastUSAssistLib/ultrasound/deidentification/review.py
   BreastUSAssistLib/ultrasound/deidentification/rules.py
   BreastUSAssistLib/ultrasound/deidentification/rules_attributes.py
   BreastUSAssistLib/ultrasound/deidentification/rules_choice.py
   BreastUSAssistLib/ultrasound/deidentification/rules_terms.py
   BreastUSAssistLib/ultrasound/deidentification/rules_words.py
+  BreastUSAssistLib/ultrasound/deidentification/text_boxes.py
+  BreastUSAssistLib/ultrasound/deidentification/text_finding.py
+  BreastUSAssistLib/ultrasound/deidentification/text_pictures.py
   BreastUSAssistLib/ultrasound/deidentification/uids.py
   BreastUSAssistLib/ultrasound/dicom_clip.py
   BreastUSAssistLib/ultrasound/dicom_frames.py
@@ -512,10 +531,13 @@ set(MODULE_PYTHON_RESOURCES
   Resources/UI/FindingsSection.ui
   Resources/UI/FinishSection.ui
   Resources/UI/LearnSection.ui
+  Resources/UI/PacsSection.ui
   Resources/UI/SegmentEditorBreastLesion.ui
   Resources/UI/WorklistSection.ui
   Resources/requirements-cpu.txt
+  Resources/requirements-deidentify.txt
   Resources/requirements-gpu.txt
+  Resources/requirements-pacs.txt
   Resources/requirements-train.txt
   Resources/requirements.txt
   )

@@ -116,7 +116,8 @@ def test_frames_of_other_images_are_counted() -> None:
     read = read_segmentation(dataset, headers[1:2])
     assert np.array_equal(read.labels, labels[1:2])
     assert read.frames_elsewhere == dataset.NumberOfFrames - 2
-    with pytest.raises(InputError, match="other images"):
+    assert set(read.missing) == {headers[2].SOPInstanceUID, headers[4].SOPInstanceUID}
+    with pytest.raises(InputError, match="lies on images that are not given: .*; give them too"):
         read_segmentation(dataset, [sources.still()])
     with pytest.raises(InputError, match="60 x 80 pixels, the images 61 x 80"):
         read_segmentation(dataset, [sources.still(61, 80)])
@@ -164,7 +165,7 @@ def _huge(dataset: Dataset) -> None:
         (lambda ds: ds.__delattr__("PixelData"), "no pixels"),
         (lambda ds: ds.__setattr__("SegmentSequence", []), "0 segments"),
         (lambda ds: ds.PerFrameFunctionalGroupsSequence.pop(), "describes 2 of its 3 frames"),
-        (lambda ds: ds.__setattr__("SegmentationType", "LABELMAP"), "LABELMAP"),
+        (lambda ds: ds.__setattr__("SegmentationType", "SOMETHING"), "unknown type"),
         (lambda ds: ds.__setattr__("SOPClassUID", sources.US), "not a DICOM Segmentation"),
     ],
 )

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .source_frames import PlanePosition, frame_count, plane_positions, source_frames
+from .segmentation_places import SourcePlaces
+from .source_frames import frame_count, source_frames
+from .source_matching import check_given, referenced_images
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -14,26 +16,40 @@ FrameKey = tuple[str, int]
 """SOP instance UID and 1-based frame number."""
 
 MOST_FRAMES = 100_000
-_SAME_PLACE_MM = 0.01
+
+
+@dataclass(frozen=True)
+class PlacedFrame:
+    """A stored frame of a Segmentation on a source frame."""
+
+    stored: int
+    """From 0."""
+    source: int
+    """From 0, in the order of `FrameMapping.sources`."""
+    segment: int | None
+    """None in a label map, whose pixels tell."""
 
 
 @dataclass(frozen=True)
 class FrameMapping:
-    """Source frames in order, and the stored frame of each (segment number, source frame index)."""
+    """Source frames in order, and what lies on them."""
 
     sources: tuple[FrameKey, ...]
-    where: dict[tuple[int, int], int]
+    placed: tuple[PlacedFrame, ...]
     frames_elsewhere: int
+    missing: tuple[str, ...]
+    """SOP instance UIDs of images that stored frames lie on and that are not given."""
 
 
 def map_frames(dataset: "Dataset", headers: "Sequence[Dataset] | None", numbers: set[int], name: str) -> FrameMapping:
     """Find the segment and the source frame of every stored frame.
 
-    A frame is placed by the image and frame number it refers to; where it refers to none, by its position in the
-    patient, which must be that of a source frame.
+    A frame is placed by the image and frame number that it refers to. Where it refers to none, it is placed by its
+    position in the patient, which must be that of a source frame in the same frame of reference, unless positions are
+    made up; or, where the whole Segmentation names one image of one frame alone, on that.
 
     Raises:
-        InputError: a frame has no segment or place, two have the same, or none lies on `headers`.
+        InputError: a frame has no segment or place, two have the same, none lies on `headers`, or those have changed.
     """
     groups = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [None])[0]
@@ -41,55 +57,76 @@ def map_frames(dataset: "Dataset", headers: "Sequence[Dataset] | None", numbers:
         raise InputError(f"{name} describes {len(groups)} of its {dataset.NumberOfFrames} frames; export it again.")
     several = {str(header.get("SOPInstanceUID")) for header in headers or () if frame_count(header) > 1}
     references = [tuple(dict.fromkeys(_references(group, shared, several, name))) for group in groups]
+    named = list(dict.fromkeys(key for keys in references for key in keys))
+    only = None if named else _only_image(dataset, several)
+    places = SourcePlaces.of(dataset, headers) if headers is not None else None
     if headers is not None:
-        sources, positions = _given_sources(dataset, headers, name)
+        sources = _given_sources(dataset, headers, named, name)
     else:
-        sources, positions = _named_sources(dataset, [key for keys in references for key in keys], name), None
+        sources = _named_sources(dataset, named or [only] if only else named, name)
     index_of = {key: index for index, key in enumerate(sources)}
-    where: dict[tuple[int, int], int] = {}
+    placed: list[PlacedFrame] = []
     elsewhere = 0
     for stored, (group, keys) in enumerate(zip(groups, references, strict=True)):
-        number = _segment_number(group, shared)
-        if number not in numbers:
-            raise InputError(f"{name} is damaged (frame {stored + 1} is of no segment); export it again.")
-        indices = [index_of[key] for key in keys if key in index_of] if keys else _at_position(group, positions)
+        if keys:
+            indices = [index_of[key] for key in keys if key in index_of]
+        else:
+            found = places.index(group, shared) if places is not None else index_of.get(only) if only else None
+            indices = [] if found is None else [found]
         elsewhere += not indices
-        for index in indices:
-            if (number, index) in where:
-                raise InputError(f"{name} has two frames of segment {number} on one source frame; export it again.")
-            where[number, index] = stored
-    if not where:
-        raise InputError(f"{name} is of other images than these; open the images it was made from.")
-    return FrameMapping(tuple(sources), where, elsewhere)
+        segment = _segment_number(group, shared)
+        if dataset.SegmentationType == "LABELMAP":
+            segment = None
+        elif segment not in numbers:
+            raise InputError(f"{name} is damaged (frame {stored + 1} is of no segment); export it again.")
+        placed += [PlacedFrame(stored, index, segment) for index in indices]
+    given = {uid for uid, _ in sources}
+    missing = tuple(dict.fromkeys(uid for uid, _ in named if uid not in given))
+    if not placed:
+        check_given(name, missing)
+        raise InputError(f"{name} lies on no frame of these images; open the images it was made from.")
+    _check_told_apart(groups, placed, name)
+    return FrameMapping(tuple(sources), tuple(placed), elsewhere, missing)
 
 
 def _given_sources(
-    dataset: "Dataset", headers: "Sequence[Dataset]", name: str
-) -> tuple[list[FrameKey], list[PlanePosition] | None]:
+    dataset: "Dataset", headers: "Sequence[Dataset]", named: Sequence[FrameKey], name: str
+) -> list[FrameKey]:
     frames = source_frames(headers)
     header = frames[0].header
+    sources = [(frame.sop_instance_uid, frame.frame_number or 1) for frame in frames]
+    known, uids = set(sources), {uid for uid, _ in sources}
+    own = any(uid in uids for uid, _ in named)
+    advice = "they were changed since it was made" if own else "open the images it was made from"
     if (int(header.Rows), int(header.Columns)) != (int(dataset.Rows), int(dataset.Columns)):
         raise InputError(
             f"{name} has frames of {dataset.Rows} x {dataset.Columns} pixels, the images {header.Rows} x "
-            f"{header.Columns}; open the images it was made from."
+            f"{header.Columns}; {advice}."
         )
-    return [(frame.sop_instance_uid, frame.frame_number or 1) for frame in frames], plane_positions(frames)
+    beyond = [number for uid, number in named if uid in uids and (uid, number) not in known]
+    if beyond:
+        raise InputError(f"{name} lies on frame {max(beyond)}, which its image does not have; {advice}.")
+    return sources
 
 
 def _named_sources(dataset: "Dataset", references: Sequence[FrameKey], name: str) -> list[FrameKey]:
     """Frames that the Segmentation refers to: every listed instance, each up to its highest frame number."""
     if not references:
         raise InputError(f"{name} does not say which images it lies on; open it together with its images.")
-    highest = {
-        str(instance.get("ReferencedSOPInstanceUID")): 1
-        for series in dataset.get("ReferencedSeriesSequence") or []
-        for instance in series.get("ReferencedInstanceSequence") or []
-    }
+    highest = {image.sop_instance_uid: 1 for image in referenced_images(dataset)}
     for uid, number in references:
         highest[uid] = max(highest.get(uid, 1), number)
     if sum(highest.values()) > MOST_FRAMES:
         raise InputError(f"{name} refers to {sum(highest.values())} source frames, too many to hold; export it again.")
     return [(uid, number) for uid, last in highest.items() for number in range(1, last + 1)]
+
+
+def _only_image(dataset: "Dataset", several: set[str]) -> FrameKey | None:
+    """The image that the whole Segmentation names, where it is one alone and not known to have many frames."""
+    images = referenced_images(dataset)
+    if len(images) != 1 or images[0].sop_instance_uid in several:
+        return None
+    return images[0].sop_instance_uid, 1
 
 
 def _references(group: "Dataset", shared: "Dataset | None", several: set[str], name: str) -> Iterator[FrameKey]:
@@ -99,6 +136,8 @@ def _references(group: "Dataset", shared: "Dataset | None", several: set[str], n
             uid, numbers = image.get("ReferencedSOPInstanceUID"), image.get("ReferencedFrameNumber")
             if uid is None:
                 continue
+            if image.get("SpatialLocationsPreserved") in ("NO", "REORIENTED_ONLY"):
+                raise InputError(f"{name} was resampled, so its pixels are not those of the images; export it again.")
             if numbers is None and str(uid) in several:
                 raise InputError(f"{name} does not say on which frame of the cine each mask lies; export it again.")
             if numbers is None:
@@ -108,22 +147,24 @@ def _references(group: "Dataset", shared: "Dataset | None", several: set[str], n
                     yield str(uid), int(number)
 
 
+def _check_told_apart(groups: "Sequence[Dataset]", placed: Sequence[PlacedFrame], name: str) -> None:
+    """Refuse two frames of one segment on one source frame with the same place in every dimension (PS3.3 C.7.6.17)."""
+    seen: set[tuple[object, ...]] = set()
+    for one in placed:
+        content = (groups[one.stored].get("FrameContentSequence") or [None])[0]
+        values = content.get("DimensionIndexValues") if content is not None else None
+        key = (one.segment, one.source, tuple(values) if isinstance(values, Sequence) else values)
+        if key in seen:
+            what = f"segment {one.segment}" if one.segment is not None else "its label map"
+            raise InputError(f"{name} has two frames of {what} on one source frame; export it again.")
+        seen.add(key)
+
+
 def _segment_number(group: "Dataset", shared: "Dataset | None") -> int | None:
     for item in _items(group, shared, "SegmentIdentificationSequence"):
         number = item.get("ReferencedSegmentNumber")
         return number if isinstance(number, int) else None
     return None
-
-
-def _at_position(group: "Dataset", positions: list[PlanePosition] | None) -> list[int]:
-    for item in group.get("PlanePositionSequence") or []:
-        place = item.get("ImagePositionPatient")
-        if place is None or len(place) != 3:
-            continue
-        for index, position in enumerate(positions or []):
-            if all(abs(float(a) - b) <= _SAME_PLACE_MM for a, b in zip(place, position.position, strict=True)):
-                return [index]
-    return []
 
 
 def _items(group: "Dataset", shared: "Dataset | None", keyword: str) -> "Sequence[Dataset]":

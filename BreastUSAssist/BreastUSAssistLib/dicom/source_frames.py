@@ -137,11 +137,12 @@ def _holders(frame: SourceFrame) -> "tuple[Dataset | None, Dataset | None, Datas
     if common := frame.header.get("SharedFunctionalGroupsSequence"):
         shared = common[0]
     sequences = ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
-    first, second, third = (_first_item(own, keyword) or _first_item(shared, keyword) for keyword in sequences)
+    first, second, third = (first_item(own, keyword) or first_item(shared, keyword) for keyword in sequences)
     return first, second, third
 
 
-def _first_item(group: "Dataset | None", keyword: str) -> "Dataset | None":
+def first_item(group: "Dataset | None", keyword: str) -> "Dataset | None":
+    """First item of a sequence of `group`, a functional group; None where there is none."""
     items = group.get(keyword) if group is not None else None
     return items[0] if items else None
 
