@@ -101,8 +101,7 @@ class BreastUSAssistLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self):
         super().__init__()
-        self._workerClient = None
-        self._trainingClient = None
+        self._workerClient = self._trainingClient = self._pacsClient = None
 
     def getParameterNode(self):
         """State that the scene keeps, see mrml.parameter_node.PanelParameters."""
@@ -112,26 +111,32 @@ class BreastUSAssistLogic(ScriptedLoadableModuleLogic):
 
     def workerClient(self):
         """The child process that drafts, corrects and keeps labels, started by its first request."""
-        if self._workerClient is None:
-            from BreastUSAssistLib.panel.python_command import worker_client
-
-            self._workerClient = worker_client()
+        self._workerClient = self._workerClient or newWorkerClient()
         return self._workerClient
 
     def trainingClient(self):
         """A process of its own for what takes long, so that training never holds up drafting."""
-        if self._trainingClient is None:
-            from BreastUSAssistLib.panel.python_command import worker_client
-
-            self._trainingClient = worker_client()
+        self._trainingClient = self._trainingClient or newWorkerClient()
         return self._trainingClient
+
+    def pacsClient(self):
+        """A process of its own for what waits for a network, so that a PACS never holds up drafting."""
+        self._pacsClient = self._pacsClient or newWorkerClient()
+        return self._pacsClient
 
     def close(self):
         """End the child processes; a training goes on from its last checkpoint when it is started again."""
-        for client in (self._workerClient, self._trainingClient):
+        for client in (self._workerClient, self._trainingClient, self._pacsClient):
             if client is not None:
                 client.close()
-        self._workerClient = self._trainingClient = None
+        self._workerClient = self._trainingClient = self._pacsClient = None
+
+
+def newWorkerClient():
+    """A client of a child process; nothing is started yet."""
+    from BreastUSAssistLib.panel.python_command import worker_client
+
+    return worker_client()
 
 
 class BreastUSAssistTest(ScriptedLoadableModuleTest):

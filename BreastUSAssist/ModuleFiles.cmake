@@ -33,6 +33,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/command_line/analyze.py
   BreastUSAssistLib/command_line/arguments.py
   BreastUSAssistLib/command_line/demo.py
+  BreastUSAssistLib/command_line/dicom.py
   BreastUSAssistLib/command_line/evaluate.py
   BreastUSAssistLib/command_line/labels.py
   BreastUSAssistLib/command_line/labels_add.py
@@ -52,6 +53,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/command_line/worker.py
   BreastUSAssistLib/command_line/worklist.py
   BreastUSAssistLib/dicom/__init__.py
+  BreastUSAssistLib/dicom/coded_size.py
   BreastUSAssistLib/dicom/codes.py
   BreastUSAssistLib/dicom/contours.py
   BreastUSAssistLib/dicom/network/__init__.py
@@ -79,6 +81,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/dicom/segmentation_geometry.py
   BreastUSAssistLib/dicom/segmentation_mapping.py
   BreastUSAssistLib/dicom/segmentation_pixels.py
+  BreastUSAssistLib/dicom/segmentation_places.py
   BreastUSAssistLib/dicom/segmentation_reading.py
   BreastUSAssistLib/dicom/segmentation_segments.py
   BreastUSAssistLib/dicom/segmentation_study.py
@@ -329,6 +332,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/case_content.py
   BreastUSAssistLib/service/case_files.py
   BreastUSAssistLib/service/case_folder.py
+  BreastUSAssistLib/service/case_objects.py
   BreastUSAssistLib/service/demo.py
   BreastUSAssistLib/service/familiarity_gate.py
   BreastUSAssistLib/service/frame_range.py
@@ -337,6 +341,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/label_import.py
   BreastUSAssistLib/service/label_packing.py
   BreastUSAssistLib/service/lesion_description.py
+  BreastUSAssistLib/service/object_reading.py
   BreastUSAssistLib/service/outline_band.py
   BreastUSAssistLib/service/pacs/__init__.py
   BreastUSAssistLib/service/pacs/acceptance.py
@@ -360,6 +365,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/report_sections.py
   BreastUSAssistLib/service/report_text.py
   BreastUSAssistLib/service/report_timeline.py
+  BreastUSAssistLib/service/segmentation_content.py
   BreastUSAssistLib/service/tracking.py
   BreastUSAssistLib/service/work_beside.py
   BreastUSAssistLib/service/worker.py
@@ -523,6 +529,7 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Schema/promotion-1.0.schema.json
   Resources/Schema/prompt-1.0.schema.json
   Resources/Schema/reading-1.0.schema.json
+  Resources/Schema/segmentation-1.0.schema.json
   Resources/Schema/training-plan-1.0.schema.json
   Resources/UI/AnalyzeSection.ui
   Resources/UI/BreastUSAssist.ui

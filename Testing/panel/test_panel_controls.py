@@ -17,7 +17,8 @@ pytest.importorskip("PySide6")
 UI_FILES = sorted(resource_path("UI").glob("*.ui"))
 SHOWN_ALONE = {"QLabel", "QFrame", "QWidget", "qMRMLWidget", "QGroupBox", "QSplitter", "Line"}
 """Nothing is done with these."""
-TITLES = {f"{name}Button" for name in ("worklist", "case", "analyze", "findings", "correct", "finish", "learn")}
+SECTIONS = ("worklist", "pacs", "case", "analyze", "findings", "correct", "finish", "learn")
+TITLES = {f"{name}Button" for name in SECTIONS}
 """Headings of the sections, which say what is below them."""
 SEGMENT_EDITOR_KEYS = {
     *(str(number) for number in range(10)),

@@ -48,12 +48,14 @@ def test_slicer_gets_the_ranges_of_the_project() -> None:
     assert gpu == set(extras["torch"])
     exporting = {requirement for requirement in extras["train"] if requirement.startswith("onnx")}
     assert set(engine_requirements("train")) == gpu | exporting
+    for extra in ("pacs", "deidentify"):
+        assert set(engine_requirements(extra)) == set(extras[extra])
 
 
 def test_no_version_is_pinned_and_no_extra_is_asked_for() -> None:
     for requirement in (
         *base_requirements(),
-        *(one for engine in ("cpu", "gpu", "train") for one in engine_requirements(engine)),
+        *(one for engine in ("cpu", "gpu", "train", "pacs", "deidentify") for one in engine_requirements(engine)),
     ):
         parsed = Requirement(requirement)
         assert parsed.extras == set()
@@ -85,6 +87,13 @@ def test_one_light_engine_is_enough() -> None:
     assert make_plan("cpu", without("onnxruntime")).steps == ()
     both = make_plan("cpu", without("onnxruntime", "openvino"))
     assert {Requirement(requirement).name for requirement in both.requirements} == {"onnxruntime", "openvino"}
+
+
+def test_of_a_pacs_every_package_is_needed() -> None:
+    plan = make_plan("pacs", without("tomlkit", "keyring"))
+    assert [(step.name, step.how) for step in plan.steps] == [("pacs", "pip")]
+    assert {Requirement(requirement).name for requirement in plan.requirements} == {"tomlkit", "keyring"}
+    assert make_plan("deidentify", without("rapidocr")).requirements == ("rapidocr>=3.10",)
 
 
 def test_only_what_is_missing_is_installed() -> None:

@@ -59,21 +59,8 @@ class ExportRun:
             self._session.say(_("The scene was saved as {path}.").format(path=path))
 
     def _on_sent(self, case: "Case", clip: Any, formats: list[str], folder: Path) -> None:
-        from ..service.analysis_file import write_analysis
-        from ..service.worker_protocol import new_path, write_array
-
         try:
-            exchange = self._session.client.exchange()
-            labels, path = case.labels(), new_path(exchange, "effective", ".json")
-            write_analysis(path, case.effective_analysis(labels))
-            request = {
-                "clip": clip.to_json(),
-                "analysis": str(path),
-                "labels": str(write_array(exchange, "labels", labels)),
-                "formats": formats,
-                "out": str(folder),
-                **_said_by_reader(case),
-            }
+            request = export_request(self._session.client.exchange(), case, clip, formats, folder)
         except BreastUSAssistError as error:
             self._on_failed(error)
             return
@@ -98,6 +85,27 @@ class ExportRun:
         if not isinstance(error, (BreastUSAssistError, OutputError)):
             raise error
         self._session.say(str(error), "error")
+
+
+def export_request(exchange: Path, case: "Case", clip: Any, formats: list[str], folder: Path) -> dict[str, Any]:
+    """Arguments of request "export" for a case whose frames were handed over as `clip`.
+
+    Raises:
+        BreastUSAssistError: the exchange folder cannot be written, or the case is closed.
+    """
+    from ..service.analysis_file import write_analysis
+    from ..service.worker_protocol import new_path, write_array
+
+    labels, path = case.labels(), new_path(exchange, "effective", ".json")
+    write_analysis(path, case.effective_analysis(labels))
+    return {
+        "clip": clip.to_json(),
+        "analysis": str(path),
+        "labels": str(write_array(exchange, "labels", labels)),
+        "formats": formats,
+        "out": str(folder),
+        **_said_by_reader(case),
+    }
 
 
 def _said_by_reader(case: "Case") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module, invalidate_caches
 from pathlib import Path
 from subprocess import CalledProcessError
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import slicer
 from slicer.i18n import tr as _
@@ -70,7 +70,7 @@ class Installer:
     def pending(self) -> Engine | None:
         """The engine that the user agreed to and whose packages are not all there: an installation cut short."""
         engine = str(slicer.util.settingsValue(PENDING, "", settings=slicer.app.settings()) or "")
-        for known in ("cpu", "gpu", "train", "none"):
+        for known in get_args(Engine):
             if engine == known:
                 if self.plan(known).steps:
                     return known

@@ -12,9 +12,11 @@ from ..files import resource_path
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-Engine = Literal["cpu", "gpu", "train", "none"]
+Engine = Literal["cpu", "gpu", "train", "none", "pacs", "deidentify"]
 """What runs the models: a light engine on the processor, PyTorch on an NVIDIA GPU, PyTorch with what training on labels
-needs, or nothing (labels and exports)."""
+needs, or nothing (labels and exports); or what a PACS or de-identification needs beside the base."""
+ALL_OF: tuple[Engine, ...] = ("pacs", "deidentify")
+"""Of which every package is needed, not one of several."""
 How = Literal["pip", "pytorch"]
 
 DOWNLOAD_MB = {
@@ -30,6 +32,8 @@ DOWNLOAD_MB = {
     "monai": 2,
     "onnx": 17,
     "onnxscript": 1,
+    "rapidocr": 30,
+    "opencv-python-headless": 61,
     "torch": 3000,
 }
 """Rough size of a package's download with what it brings, measured on Linux; one that is not here has about 1 MB. Of
@@ -41,7 +45,7 @@ class InstallStep:
     """One call of an installer."""
 
     name: str
-    """base, cpu, pytorch, gpu or train."""
+    """base, cpu, pytorch, gpu, train, pacs or deidentify."""
     how: How
     """By pip, or by the PyTorch extension, which picks the build of PyTorch for the graphics driver."""
     requirements: tuple[str, ...]
@@ -123,7 +127,7 @@ def make_plan(engine: Engine, is_installed: Callable[[str], bool] = is_met) -> I
         torch = tuple(requirement for requirement in wanted if package_name(requirement) == "torch")
         steps.append(InstallStep("pytorch", "pytorch", _missing(torch, is_installed)))
         wanted = tuple(requirement for requirement in wanted if requirement not in torch)
-    elif any(is_installed(requirement) for requirement in wanted):
+    elif engine not in ALL_OF and any(is_installed(requirement) for requirement in wanted):
         wanted = ()
     steps.append(InstallStep("gpu" if engine == "none" else engine, "pip", _missing(wanted, is_installed)))
     return InstallPlan(engine, tuple(step for step in steps if step.requirements))

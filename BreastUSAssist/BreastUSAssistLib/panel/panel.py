@@ -1,4 +1,4 @@
-"""The panel: worklist, five sections in reading order, learning, status line; each section has a file and a .ui."""
+"""The panel: worklist, PACS, five sections in reading order, learning, status line; each has a file and a .ui."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,12 +15,15 @@ from .finish_section import FinishSection
 from .icons import is_dark, show_icons
 from .install_bar import InstallBar
 from .learn_section import LearnSection
+from .pacs_requests import Pacs
+from .pacs_section import PacsSection
+from .pacs_send_row import PacsSendRow
 from .revising import Revising
 from .session import Session
 from .shortcuts import Shortcuts
 from .worklist_section import WorklistSection
 
-SECTIONS = ("worklist", "case", "analyze", "findings", "correct", "finish", "learn")
+SECTIONS = ("worklist", "pacs", "case", "analyze", "findings", "correct", "finish", "learn")
 
 
 class Panel:
@@ -42,6 +45,9 @@ class Panel:
         self.autosaving = Autosaving(self.session, self.finish, self.ui)
         self.worklist = WorklistSection(parts["worklist"], self.session, self.finish)
         self.learn = LearnSection(parts["learn"], self.session, self.finish)
+        requests = Pacs(self.session)
+        self.pacs = PacsSection(parts["pacs"], self.session, requests)
+        self.send = PacsSendRow(parts["finish"], parts["pacs"], self.session, requests)
         self.session.said.connect(self._say)
         self.session.case_changed.connect(self._bind)
         self._bound: Any = None
@@ -77,6 +83,7 @@ class Panel:
         if self.session.parameters is None:
             self.session.start()
         self.correct.enter()
+        self.send.enter()
         self.shortcuts.enter()
 
     def exit(self) -> None:
@@ -89,6 +96,7 @@ class Panel:
     def scene_closing(self) -> None:
         """The scene's nodes are about to be removed."""
         self._unbind()
+        self.pacs.scene_closing()
         self.session.stop()
 
     def scene_changed(self) -> None:
@@ -103,6 +111,8 @@ class Panel:
         self.exit()
         self._unbind()
         self.correct.close()
+        self.pacs.close()
+        self.send.close()
         self.session.close()
         self.autosaving.close()
 

@@ -45,9 +45,17 @@ Request = Literal[
     "train",
     "promote",
     "rollback",
+    "pacs_nodes",
+    "pacs_keep_node",
+    "pacs_remove_node",
+    "pacs_echo",
+    "pacs_find",
+    "pacs_pull",
+    "pacs_push",
+    "pacs_outbox",
 ]
 REQUESTS: tuple[Request, ...] = get_args(Request)
-LASTING = frozenset({"export", "keep_label", "promote", "rollback"})
+LASTING = frozenset({"export", "keep_label", "promote", "rollback", "pacs_keep_node", "pacs_remove_node", "pacs_push"})
 """Requests whose outcome outlives both processes: the application waits for them when it closes."""
 
 

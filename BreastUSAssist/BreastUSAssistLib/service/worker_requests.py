@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,23 @@ SHORT = frozenset(
         "learning_state",
         "promote",
         "rollback",
+        "pacs_nodes",
+        "pacs_push",
     }
 )
-"""Requests that are served between the frames of an analysis."""
+"""Requests that are served between the frames of an analysis, or the files of a study that is fetched."""
+
+PACS = {
+    "pacs_nodes": "worker_pacs_nodes",
+    "pacs_keep_node": "worker_pacs_nodes",
+    "pacs_remove_node": "worker_pacs_nodes",
+    "pacs_echo": "worker_pacs",
+    "pacs_find": "worker_pacs",
+    "pacs_pull": "worker_pacs",
+    "pacs_push": "worker_pacs_outbox",
+    "pacs_outbox": "worker_pacs_outbox",
+}
+"""Requests about a PACS, and the modules that have them."""
 
 Progress = Callable[[int, int, str], None]
 """Frames done, frames in all, what is being done."""
@@ -101,4 +116,7 @@ def _long_request(do: str) -> "Callable[[Mapping[str, Any], Worksite, Progress, 
 
         learning: Callable[..., dict[str, Any]] = getattr(worker_learning, do)
         return learning
+    if do in PACS:
+        asked: Callable[..., dict[str, Any]] = getattr(import_module(f".{PACS[do]}", __package__), do)
+        return asked
     return None
