@@ -84,6 +84,7 @@ def test_the_module_gets_everything_that_the_reader_said(tmp_path):
     folder = Path(answer["folder"])
     assert {Path(name).name for name in answer["files"]} == {
         "analysis.json",
+        "drafts.json",
         "findings.csv",
         "reading.json",
         "report.html",
@@ -144,10 +145,10 @@ def test_an_export_replaces_an_older_one_with_and_without_a_reading(tmp_path):
         exported = ExportedReading(clip, analysis, labels(), said)
         done = export_reading(tmp_path / "out", exported, ("findings.csv",), created=created)
         assert {path.name for path in done.folder.iterdir()} == {"findings.csv"} | (
-            {"reading.json"} if there else set()
+            {"reading.json", "drafts.json"} if there else set()
         )
     done = export_reading(tmp_path / "out", ExportedReading(clip, analysis, labels(), read), NOT_DICOM, created=created)
-    assert {path.name for path in done.folder.iterdir()} == {*NOT_DICOM, "reading.json"}
+    assert {path.name for path in done.folder.iterdir()} == {*NOT_DICOM, "reading.json", "drafts.json"}
 
 
 def test_new_columns_stand_at_the_end_and_the_old_ones_where_they_were():

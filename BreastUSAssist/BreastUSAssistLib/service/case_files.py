@@ -20,6 +20,7 @@ from ..files import folder_written_whole
 from ..ultrasound.frame import Clip
 from .analysis_file import write_analysis
 from .analyze import CaseResult
+from .drafts_file import Drafts, write_drafts
 from .reading_file import write_reading
 from .report import KeyPicture, write_report
 
@@ -27,6 +28,8 @@ FORMATS = ("analysis.json", "findings.csv", "masks", "seg.nrrd", "report.html", 
 """Files of a case, and the folder of its masks."""
 READING = "reading.json"
 """What the reader said, beside analysis.json in every export of a reading."""
+DRAFTS = "drafts.json"
+"""What the AI drafted, beside reading.json where it is known."""
 NOT_DICOM = tuple(name for name in FORMATS if not name.endswith(".dcm"))
 """Those that any source allows."""
 
@@ -80,7 +83,7 @@ def write_files(
 ) -> list[str]:
     """Write the chosen `formats` of a case into `folder`, which exists; one sentence for each that the source forbids.
 
-    Where there is a reading, reading.json is written whatever was chosen.
+    Where there is a reading, reading.json and drafts.json are written whatever was chosen.
     `attend` is called between two files; it may raise to stop.
 
     Raises:
@@ -102,6 +105,8 @@ def write_files(
     if case.read is not None:
         attend()
         write_reading(folder / READING, case.read.reading)
+        if case.read.beside:
+            write_drafts(folder / DRAFTS, Drafts(case=case.read.reading.case, lesions=case.read.beside))
     notes = []
     for name, write in writers.items():
         if name not in wanted:

@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from ..birads.analysis import Analysis, FrameResult, mask_name
+from ..birads.lesion import Lesion
 from ..birads.read_case import ReadCase
 from ..errors import BreastUSAssistError, InputError, OutputError, UsageError
 from ..ultrasound.frame import Clip
 from .analysis_file import read_analysis
-from .case_files import FORMATS, READING, CaseMaterial, WrittenCase, folder_written_whole, write_files
+from .case_files import DRAFTS, FORMATS, READING, CaseMaterial, WrittenCase, folder_written_whole, write_files
 from .report import KeyPicture
 
 DICOM = frozenset({"seg.dcm", "sr.dcm"})
+NETWORK_TOOLS = frozenset({"click", "box", "scribble"})
+"""Tools with which a network draws what the reader points at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +32,7 @@ class ExportedReading:
     labels: np.ndarray
     """uint8 (frames of the clip, rows, columns): 0 background, n lesion number n."""
     read: ReadCase | None = None
-    """What the reader said; then reading.json is written too."""
+    """What the reader said; then reading.json and drafts.json are written too."""
 
 
 def export_reading(
@@ -96,7 +99,7 @@ def _check_target(target: Path, analysis: Analysis) -> None:
         return
     if not target.is_dir():
         raise OutputError(f"{target} is a file where the folder of the case would be; choose another folder.")
-    known = re.compile(r"|".join(map(re.escape, (*FORMATS, READING))))
+    known = re.compile(r"|".join(map(re.escape, (*FORMATS, READING, DRAFTS))))
     try:
         foreign = sorted(path.name for path in target.iterdir() if not known.fullmatch(path.name))
     except OSError as error:
@@ -145,7 +148,10 @@ def _outlined_alone(reading: ExportedReading) -> tuple[Analysis, np.ndarray, lis
         labels = np.where(np.isin(labels, list(kept)), labels, 0).astype(np.uint8)
     frames = tuple(_frame_result(reading, index, labels[index]) for index in range(len(labels)))
     in_frames = {number: tuple(index + 1 for index, found in enumerate(outlined) if number in found) for number in kept}
-    lesions = [one.model_copy(update={"frames": in_frames[one.number]}) for one in lesions]
+    lesions = [
+        one.model_copy(update={"frames": in_frames[one.number], "origin": _origin(one, reading.read)})
+        for one in lesions
+    ]
     updated = analysis.model_copy(
         update={"case": reading.clip.name, "frames": frames, "lesions": tuple(lesions)},
     )
@@ -168,6 +174,16 @@ def _frame_result(reading: ExportedReading, index: int, labels: np.ndarray) -> F
         lesions=tuple(int(lesion) for lesion in numbers),
         areas_px=tuple(float(area) for area in areas),
     )
+
+
+def _origin(lesion: Lesion, read: ReadCase | None) -> str:
+    """Who drew the outline, also where it was edited and not described anew since."""
+    own = read.lesion(lesion) if read is not None else None
+    if own is None or lesion.origin != "automatic":
+        return lesion.origin
+    if own.run is None and not set(own.tools) & NETWORK_TOOLS:
+        return "manual"
+    return "semiautomatic" if own.run is None or own.edited_frames else "automatic"
 
 
 def _left_out(number: int, why: str) -> str:

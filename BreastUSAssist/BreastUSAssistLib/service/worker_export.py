@@ -23,7 +23,9 @@ def export(arguments: Mapping[str, Any], site: "Worksite", attend: "Attend") -> 
         arguments: `clip` WorkerClip as JSON, of all frames; `analysis` path of the effective analysis as JSON; `labels`
             path of a .npy file, uint8 (frames, rows, columns), of all frames or of those of the clip; `formats` list,
             or None for all; `out` folder; `reading` optional, JSON text of a birads.reading.Reading; `beside` optional,
-            list of birads.read_case.BesideLesion as JSON objects: drafts and other views, which a reading lacks.
+            list of birads.read_case.BesideLesion as JSON objects: drafts and other views, which a reading lacks;
+            `drafted` optional, path of a .npy file, uint8 (drafts, rows, columns): the AI's outline, in its key frame,
+            of each of `beside` that has a draft.
         site: of this process.
         attend: called between files.
 
@@ -60,6 +62,7 @@ def _read_case(arguments: Mapping[str, Any], analysis: "Analysis") -> "ReadCase 
 
     from ..birads.lexicon import load_lexicon
     from ..birads.read_case import BesideLesion, ReadCase, beside_analysis
+    from .drafts_file import with_outlines
     from .reading_file import parse_reading
 
     text, beside = arguments.get("reading"), arguments.get("beside")
@@ -72,4 +75,6 @@ def _read_case(arguments: Mapping[str, Any], analysis: "Analysis") -> "ReadCase 
         lesions = tuple(BesideLesion.model_validate_json(json.dumps(one)) for one in beside)
     except (ValidationError, ValueError, TypeError) as error:
         raise InputError("What the AI drafted could not be handed to the export; export again.") from error
+    if arguments.get("drafted") is not None:
+        lesions = with_outlines(lesions, read_array(arguments["drafted"]))
     return ReadCase(reading=reading, beside=lesions)
