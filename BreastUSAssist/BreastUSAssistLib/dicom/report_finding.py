@@ -17,7 +17,7 @@ from .report_model import (
     Origin,
     OutlineRead,
 )
-from .report_tree import ContentItem, coded, same_code
+from .report_tree import ContentItem, coded, same_code, unicode_text
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -103,8 +103,8 @@ def read_number(item: ContentItem) -> MeasurementRead | None:
 def image_reference(item: "Dataset") -> ImageReference:
     """A referenced SOP instance with its frames and segments (PS3.3 C.18.4)."""
     return ImageReference(
-        sop_instance_uid=str(item.get("ReferencedSOPInstanceUID") or ""),
-        sop_class_uid=str(item.get("ReferencedSOPClassUID") or ""),
+        sop_instance_uid=unicode_text(item.get("ReferencedSOPInstanceUID")),
+        sop_class_uid=unicode_text(item.get("ReferencedSOPClassUID")),
         frame_numbers=_integers(item.get("ReferencedFrameNumber")),
         segment_numbers=_integers(item.get("ReferencedSegmentNumber")),
     )
@@ -124,7 +124,7 @@ def _outline(item: ContentItem, name: str) -> Iterator[OutlineRead]:
                     sop_instance_uid=reference.sop_instance_uid,
                     sop_class_uid=reference.sop_class_uid,
                     frame_number=frame,
-                    graphic_type=str(item.dataset.get("GraphicType") or ""),
+                    graphic_type=unicode_text(item.dataset.get("GraphicType")),
                     points=points,
                 )
 

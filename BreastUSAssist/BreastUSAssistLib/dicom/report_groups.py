@@ -134,6 +134,8 @@ def _by_reader(own: LesionReading, context: ReportContext) -> list[Any]:
     items = []
     if own.run is None or own.edited_frames:
         items += said_by(context.reader)
+    if own.category is None:
+        items.append(text_item(codes.COMMENT, "The reader gave no assessment category.", "CONTAINS"))
     if own.note.strip():
         note = text_item(codes.COMMENT, own.note, "CONTAINS")
         note.ContentSequence = sr.ContentSequence(said_by(context.reader))

@@ -59,6 +59,7 @@ def measurements(lesion: Lesion, context: ReportContext) -> list[Any]:
         _length(codes.WIDTH, measured.transverse),
         _length(codes.DISTANCE_FROM_SKIN, measured.depth),
         _area(measured.area),
+        *_volume(lesion),
     ]
     items = [
         sr.Measurement(name=concept(name), value=round(float(value), 3), unit=concept(unit))
@@ -175,6 +176,11 @@ def _area(area: Area) -> tuple[Code, float, Code]:
     if area.mm2 is None:
         return codes.AREA, area.px, codes.PIXELS
     return codes.AREA, area.mm2, codes.SQUARE_MILLIMETER
+
+
+def _volume(lesion: Lesion) -> list[tuple[Code, float, Code]]:
+    volume = lesion.volume_axes.volume_ml if lesion.volume_axes is not None else None
+    return [] if volume is None else [(codes.VOLUME, volume, codes.MILLILITER)]
 
 
 def _descriptor_name(descriptor: Descriptor) -> Code:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BreastUSAssistError, InputError
+from ..ultrasound.quiet import quiet
 from . import codes
 from .reading import read_dataset
 from .report_finding import image_reference, read_finding, read_number
 from .report_model import ImageReference, LesionRead, Observer, ReportRead, VerifyingObserver
-from .report_tree import ContentItem, content_tree, same_code
+from .report_tree import ContentItem, content_tree, same_code, unicode_text
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -44,7 +45,9 @@ def read_report(source: "Path | Dataset") -> ReportRead:
     name = "The report" if given is not None else str(source)
     dataset = given if given is not None else read_dataset(Path(str(source)))
     try:
-        return _read(dataset, name)
+        # What pydicom warns of quotes values, and a value could name a person.
+        with quiet():
+            return _read(dataset, name)
     except BreastUSAssistError:
         raise
     except Exception as error:  # pydicom decodes on first use, and raises many types on damaged values
@@ -66,9 +69,9 @@ def _read(dataset: "Dataset", name: str) -> ReportRead:
     distance = next((read_number(one) for one in root.named(codes.DISTANCE_FROM_NIPPLE, kind="NUM")), None)
     groups = list(_groups(root, codes.MEASUREMENTS))
     return ReportRead(
-        sop_instance_uid=str(dataset.get("SOPInstanceUID") or ""),
+        sop_instance_uid=unicode_text(dataset.get("SOPInstanceUID")),
         sop_class_uid=kind,
-        study_instance_uid=str(dataset.get("StudyInstanceUID") or ""),
+        study_instance_uid=unicode_text(dataset.get("StudyInstanceUID")),
         complete=dataset.get("CompletionFlag") == "COMPLETE",
         verified=verified,
         final={"FINAL": True, "PRELIMINARY": False}.get(str(flag)),
@@ -155,9 +158,9 @@ def _observers(items: Iterable[ContentItem]) -> Iterable[Observer]:
 
 def _verifying(item: "Dataset") -> VerifyingObserver:
     return VerifyingObserver(
-        name=str(item.get("VerifyingObserverName") or "").rstrip("^"),
-        organization=str(item.get("VerifyingOrganization") or ""),
-        at=str(item.get("VerificationDateTime") or ""),
+        name=unicode_text(item.get("VerifyingObserverName")).rstrip("^"),
+        organization=unicode_text(item.get("VerifyingOrganization")),
+        at=unicode_text(item.get("VerificationDateTime")),
     )
 
 

@@ -81,6 +81,10 @@ def decision_items(reading: Reading, name: str) -> list[Any]:
         reason = text_item(codes.REJECTION_REASON, reading.reason, "CONTAINS")
         reason.ContentSequence = sr.ContentSequence(said_by(name))
         items.append(reason)
+    clock = reading.place.clock
+    if clock is not None and clock != int(clock):
+        # PS3.16 CID 6018 has whole hours alone.
+        items.append(text_item(codes.COMMENT, f"Clock face: half past {int(clock)}.", "CONTAINS"))
     if reading.place.distance_mm is not None:
         items.append(
             sr.NumContentItem(

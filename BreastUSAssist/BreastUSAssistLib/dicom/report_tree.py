@@ -57,7 +57,7 @@ class ContentItem:
         for keyword in ("TextValue", "UID", "PersonName", "DateTime"):
             value = self.dataset.get(keyword)
             if value:
-                return str(value)[:LONGEST_TEXT]
+                return unicode_text(value)
         return ""
 
 
@@ -81,11 +81,16 @@ def coded(sequence: Any) -> Code | None:
     if not value:
         return None
     return Code(
-        value=str(value),
-        scheme=str(item.get("CodingSchemeDesignator") or ""),
-        meaning=str(item.get("CodeMeaning") or ""),
-        scheme_version=str(item.CodingSchemeVersion) if item.get("CodingSchemeVersion") else None,
+        value=unicode_text(value),
+        scheme=unicode_text(item.get("CodingSchemeDesignator")),
+        meaning=unicode_text(item.get("CodeMeaning")),
+        scheme_version=unicode_text(item.get("CodingSchemeVersion")) or None,
     )
+
+
+def unicode_text(value: Any) -> str:
+    """A value as text that any file can hold: bytes of a wrong character set are replaced; empty for None."""
+    return str(value if value is not None else "")[:LONGEST_TEXT].encode("utf-8", "replace").decode("utf-8")
 
 
 def same_code(one: Code | None, other: Code | None) -> bool:

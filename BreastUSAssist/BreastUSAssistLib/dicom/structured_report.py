@@ -180,7 +180,7 @@ def _content(context: ReportContext, labels: np.ndarray, organization: str) -> "
         root.ContentSequence.extend([*_drafts(context), *decision_items(read.reading, context.reader)])
     verified = read is not None and is_verified(read.reading)
     notices = [ACCEPTED] if verified else [RESEARCH_ONLY, NOTICE]
-    for notice in [*notices, *(f"{gate.severity}: {gate.message}" for gate in analysis.gates)]:
+    for notice in [*notices, *_removed(read), *(f"{gate.severity}: {gate.message}" for gate in analysis.gates)]:
         root.ContentSequence.append(text_item(COMMENT, notice, "CONTAINS"))
     return root
 
@@ -197,6 +197,12 @@ def _drafts(context: ReportContext) -> list[Any]:
     container = sr.ContainerContentItem(name=concept(codes.AI_DRAFTS), relationship_type="CONTAINS")
     container.ContentSequence = sr.ContentSequence(known)
     return [container]
+
+
+def _removed(read: ReadCase | None) -> list[str]:
+    """Sentences on the lesions that are none, for readers of the tree who do not look into the drafts."""
+    lesions = read.reading.lesions if read is not None else ()
+    return [f"The reader says that lesion {one.number} is none." for one in lesions if not one.present]
 
 
 def _side(headers: "Sequence[Dataset]", read: ReadCase | None) -> Laterality | None:
