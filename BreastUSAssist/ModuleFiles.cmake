@@ -72,10 +72,14 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/dicom/network/web_answers.py
   BreastUSAssistLib/dicom/provenance.py
   BreastUSAssistLib/dicom/reading.py
+  BreastUSAssistLib/dicom/report_finding.py
   BreastUSAssistLib/dicom/report_groups.py
   BreastUSAssistLib/dicom/report_items.py
+  BreastUSAssistLib/dicom/report_model.py
   BreastUSAssistLib/dicom/report_observers.py
+  BreastUSAssistLib/dicom/report_reading.py
   BreastUSAssistLib/dicom/report_state.py
+  BreastUSAssistLib/dicom/report_tree.py
   BreastUSAssistLib/dicom/segmentation.py
   BreastUSAssistLib/dicom/segmentation_frames.py
   BreastUSAssistLib/dicom/segmentation_geometry.py
@@ -334,6 +338,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/case_folder.py
   BreastUSAssistLib/service/case_objects.py
   BreastUSAssistLib/service/demo.py
+  BreastUSAssistLib/service/drafts_file.py
   BreastUSAssistLib/service/familiarity_gate.py
   BreastUSAssistLib/service/frame_range.py
   BreastUSAssistLib/service/label_export.py
@@ -359,6 +364,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/reading_file.py
   BreastUSAssistLib/service/report.py
   BreastUSAssistLib/service/report_descriptors.py
+  BreastUSAssistLib/service/report_folder.py
   BreastUSAssistLib/service/report_lesion.py
   BreastUSAssistLib/service/report_pictures.py
   BreastUSAssistLib/service/report_reading.py
@@ -517,6 +523,7 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Schema/calibration-1.0.schema.json
   Resources/Schema/case-1.0.schema.json
   Resources/Schema/clinical-1.0.schema.json
+  Resources/Schema/drafts-1.0.schema.json
   Resources/Schema/label-1.0.schema.json
   Resources/Schema/label-1.1.schema.json
   Resources/Schema/label-export-1.0.schema.json
@@ -529,6 +536,7 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Schema/promotion-1.0.schema.json
   Resources/Schema/prompt-1.0.schema.json
   Resources/Schema/reading-1.0.schema.json
+  Resources/Schema/report-1.0.schema.json
   Resources/Schema/segmentation-1.0.schema.json
   Resources/Schema/training-plan-1.0.schema.json
   Resources/UI/AnalyzeSection.ui

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from .dimse import DimseConnection
 from .errors import NodeError
 from .exchange import (
     Attend,
@@ -175,4 +176,5 @@ def open_connection(
         UsageError: the secret is not at hand, or a package is missing.
     """
     web = WebConnection(node, secrets.read_secret(node), clock=clock, sleep=sleep) if node.web else None
-    return NodeConnection(web, None)
+    dimse = DimseConnection(node, clock=clock, sleep=sleep) if node.dimse else None
+    return NodeConnection(web, dimse)

@@ -44,7 +44,7 @@ def server_context(name: str, files: TlsFiles) -> ssl.SSLContext:
     return context
 
 
-def trouble_with_tls(node: str, error: Exception) -> NodeError:
+def trouble_with_tls(node: str, error: Exception | None) -> NodeError:
     """The error for a TLS connection that did not come to be, or broke."""
     if isinstance(error, ssl.SSLCertVerificationError):
         why = {

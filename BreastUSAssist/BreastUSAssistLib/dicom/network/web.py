@@ -236,7 +236,9 @@ class WebConnection:
             offset += len(items)
 
     def _search(self, path: str, query: dict[str, str], fields: Sequence[str] = ()) -> list[Item]:
-        asked = urlencode([*query.items(), *(("includefield", field) for field in fields)], quote_via=quote)
+        asked = urlencode(
+            [*query.items(), *(("includefield", field) for field in fields)], quote_via=quote, safe="*?^,"
+        )
         with self._http.request("GET", f"{path}?{asked}", headers={"Accept": _JSON}, accepted=(200, 204)) as answer:
             return items_of(answer.content(_LARGEST_SEARCH), self._node.name)
 
