@@ -57,16 +57,25 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/dicom/codes.py
   BreastUSAssistLib/dicom/contours.py
   BreastUSAssistLib/dicom/network/__init__.py
+  BreastUSAssistLib/dicom/network/association.py
   BreastUSAssistLib/dicom/network/connection.py
+  BreastUSAssistLib/dicom/network/dimse.py
+  BreastUSAssistLib/dicom/network/dimse_commitment.py
+  BreastUSAssistLib/dicom/network/dimse_objects.py
+  BreastUSAssistLib/dicom/network/dimse_retrieving.py
+  BreastUSAssistLib/dicom/network/dimse_sending.py
   BreastUSAssistLib/dicom/network/errors.py
   BreastUSAssistLib/dicom/network/exchange.py
   BreastUSAssistLib/dicom/network/http.py
+  BreastUSAssistLib/dicom/network/listener.py
+  BreastUSAssistLib/dicom/network/listening.py
   BreastUSAssistLib/dicom/network/multipart.py
   BreastUSAssistLib/dicom/network/node_settings.py
   BreastUSAssistLib/dicom/network/nodes.py
   BreastUSAssistLib/dicom/network/received_files.py
   BreastUSAssistLib/dicom/network/retrying.py
   BreastUSAssistLib/dicom/network/secrets.py
+  BreastUSAssistLib/dicom/network/storage_classes.py
   BreastUSAssistLib/dicom/network/tls.py
   BreastUSAssistLib/dicom/network/web.py
   BreastUSAssistLib/dicom/network/web_answers.py

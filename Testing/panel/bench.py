@@ -60,6 +60,8 @@ class PanelBench:
             panel.autosaving.busy,
             panel.worklist.busy,
             panel.learn.busy,
+            panel.pacs.busy,
+            panel.send.busy,
             self.session.stepper.busy,
             self.session.client.busy,
         )

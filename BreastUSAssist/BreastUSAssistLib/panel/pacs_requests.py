@@ -226,4 +226,5 @@ class Pacs:
             return _("No study matches.")
         if result.get("more"):
             return _("The first {count} studies; narrow the search for others.").format(count=len(self.studies))
-        return _("{count} studies found.").format(count=len(self.studies))
+        text = _("1 study found.") if len(self.studies) == 1 else _("{count} studies found.")
+        return text.format(count=len(self.studies))

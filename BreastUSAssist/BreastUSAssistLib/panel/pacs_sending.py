@@ -30,6 +30,8 @@ class PacsSending:
         self._session, self._pacs = session, pacs
         self._sent: dict[str, Any] = {}
         self._staging: Path | None = None
+        self._present: set[int] = set()
+        """Numbers of the lesions that have to be in what is sent."""
         self.running = False
         self.key = ""
         """Of the case that is on its way."""
@@ -71,7 +73,25 @@ class PacsSending:
         except (BreastUSAssistError, OSError) as error:
             self._on_failed(error)
             return
+        self._present = {lesion.number for lesion in case.lesions if lesion.present}
         self._session.ask("export", request, self._on_exported)
+
+    def _incomplete(self, folder: Path, notes: list[str]) -> str:
+        """Why what was written must not be sent; empty where it says all that the reader accepted."""
+        from ..service.analysis_file import read_analysis
+
+        try:
+            written = {lesion.number for lesion in read_analysis(folder / "analysis.json").lesions}
+        except BreastUSAssistError as error:
+            return str(error)
+        if not (folder / "sr.dcm").is_file():
+            return " ".join([*notes, _("There is nothing to send.")])
+        if written == self._present:
+            return ""
+        # A verified report that leaves out a lesion would be wrong.
+        numbers = ", ".join(str(number) for number in sorted(self._present - written))
+        text = _("Nothing was sent: lesion {numbers} would be left out; reopen the case and outline or remove it.")
+        return text.format(numbers=numbers)
 
     def _on_exported(self, event: "WorkerEvent") -> None:
         if event.kind == "progress":
@@ -80,8 +100,9 @@ class PacsSending:
             self._end(event.message or _("Nothing was sent."))
             return
         folder = Path(str(event.result["folder"]))
-        if not (folder / "sr.dcm").is_file():
-            self._end(" ".join(event.result.get("notes") or [_("There is nothing to send.")]))
+        trouble = self._incomplete(folder, [str(note) for note in event.result.get("notes") or ()])
+        if trouble:
+            self._end(trouble)
             return
         self._tell(_("Sending…"))
         self._pacs.push({**self._sent, "case_folder": str(folder)}, lambda answer: self._on_pushed(None, answer))

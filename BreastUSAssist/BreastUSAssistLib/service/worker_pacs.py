@@ -88,10 +88,8 @@ def _query(asked: Mapping[str, Any]) -> Any:
     fields = {
         key: str(asked[key]).strip() for key in ("patient_name", "patient_id", "accession_number") if asked.get(key)
     }
-    name = fields.get("patient_name")
-    if name and not name.endswith("*"):
-        # Otherwise a PACS finds only who has exactly this name (PS3.4 C.2.2.2.4).
-        fields["patient_name"] = f"{name}*"
+    if "patient_name" in fields:
+        fields["patient_name"] = _name_pattern(fields["patient_name"])
     try:
         days = {key: date.fromisoformat(str(asked[key])) for key in ("from", "to") if asked.get(key)}
     except ValueError as error:
@@ -100,6 +98,15 @@ def _query(asked: Mapping[str, Any]) -> Any:
         raise UsageError("The search would list the whole archive; give a name, an ID, an accession number or a date.")
     modality = {"modality": str(asked["modality"])} if asked.get("modality") else {}
     return StudyQuery(**fields, **modality, date_from=days.get("from"), date_to=days.get("to"), limit=MOST_STUDIES)
+
+
+def _name_pattern(typed: str) -> str:
+    """What finds a patient by the beginnings of the names that were typed, family name first.
+
+    Without wildcards a PACS finds only who has exactly that name (PS3.4 C.2.2.2.4); between the names stands whatever
+    the PACS has there.
+    """
+    return "*".join([*re.split(r"[\s,^*]+", typed.strip(" ,^*")), ""])
 
 
 def _study(found: "StudyFound") -> dict[str, Any]:
