@@ -88,24 +88,21 @@ class DICOMBreastUSPluginClass(DICOMPlugin):
         return loadable
 
     def _load(self, loadable):
-        from BreastUSAssistLib.mrml import dicom_images, dicom_loading
+        from BreastUSAssistLib.mrml.dicom_scene import load_offer
 
-        scene, kind = slicer.mrmlScene, loadable.breastUSKind
-        if kind == "image":
-            source, new = dicom_images.load_image(scene, loadable.files, loadable.name)
-            if new:
-                self._place(source, loadable.files)
-        else:
-            (source, *_others) = dicom_loading.load_segmentation(scene, loadable.files[0], self._seek, self._place)
-        slicer.util.setSliceViewerLayers(background=source.volume, fit=True)
-        if source.browser is not None:
+        source = load_offer(
+            slicer.mrmlScene, loadable.breastUSKind, loadable.files, loadable.name, self._seek, self._place
+        )
+        if source is not None:
+            slicer.util.setSliceViewerLayers(background=source.volume, fit=True)
+        if source is not None and source.browser is not None:
             slicer.modules.sequences.showSequenceBrowser(source.browser)
 
-    def _place(self, source, files):
-        """Put a new image under its patient and study."""
+    def _place(self, node, files, referenced):
+        """Put a node under its patient and study, with the SOP instances that its series refers to."""
         loadable = DICOMLoadable()
-        loadable.files = list(files)
-        self.addSeriesInSubjectHierarchy(loadable, source.volume)
+        loadable.files, loadable.referencedInstanceUIDs = list(files), list(referenced)
+        self.addSeriesInSubjectHierarchy(loadable, node)
 
     def _seek(self, uids):
         """Ask for the folder with images that the database lacks, and import it; whether one was chosen."""

@@ -252,13 +252,19 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/mrml/case_source.py
   BreastUSAssistLib/mrml/case_ties.py
   BreastUSAssistLib/mrml/dicom_case.py
+  BreastUSAssistLib/mrml/dicom_companions.py
   BreastUSAssistLib/mrml/dicom_database.py
   BreastUSAssistLib/mrml/dicom_export.py
   BreastUSAssistLib/mrml/dicom_images.py
   BreastUSAssistLib/mrml/dicom_lesions.py
   BreastUSAssistLib/mrml/dicom_loading.py
   BreastUSAssistLib/mrml/dicom_offers.py
+  BreastUSAssistLib/mrml/dicom_outlines.py
   BreastUSAssistLib/mrml/dicom_references.py
+  BreastUSAssistLib/mrml/dicom_report.py
+  BreastUSAssistLib/mrml/dicom_report_table.py
+  BreastUSAssistLib/mrml/dicom_scene.py
+  BreastUSAssistLib/mrml/dicom_terms.py
   BreastUSAssistLib/mrml/edit_history.py
   BreastUSAssistLib/mrml/findings_table.py
   BreastUSAssistLib/mrml/label_loading.py

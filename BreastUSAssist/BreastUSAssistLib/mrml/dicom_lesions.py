@@ -4,7 +4,8 @@ Measurements are made anew on the outlines, as for any lesion. What DICOM does n
 terms or category are not said has none.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -14,10 +15,20 @@ from slicer.i18n import tr as _
 from .source import UltrasoundSource
 
 if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    from ..birads.analysis import ModelUsed
     from ..birads.lesion import Assessment, Descriptor, Lesion
     from ..birads.lexicon import Lexicon
+    from ..dicom.report_model import AlgorithmRead, FindingRead
+
+_UNKNOWN = "unknown"
+_PARAMETERS = re.compile(r"weights sha256 (\w+); (\S+) (\S+) on (\S+)")
+"""How this project's own objects tell which weights ran where."""
 
 Drawn = Literal["automatic", "semiautomatic", "manual"]
+Masks = Mapping[int, np.ndarray]
+"""Outline by frame from 0, bool (rows, columns), none of them empty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,42 +38,81 @@ class ToldLesion:
     number: int
     """In the case."""
     tracking_uid: str
-    masks: Mapping[int, np.ndarray]
-    """Outline by frame from 0, bool (rows, columns), none of them empty."""
+    masks: Masks
+    """As it stands; of one that the reader removed none."""
     drawn: Drawn
-    algorithm: tuple[str, str] = ("", "")
-    """Name and version of what drew it."""
-    name: str = field(default="")
+    model: "ModelUsed | None" = None
+    """What drew it, or its draft; None where no software did."""
+    drafted: Masks = field(default_factory=dict)
+    """The AI's own outlines, as far as they are known to be others than those that stand."""
+    ai: "FindingRead | None" = None
+    """What a report says of the AI's draft."""
+    reader: "FindingRead | None" = None
+    """What a report says of the lesion as the reader left it."""
+    present: bool = True
+    """False: the reader removed it."""
+    tied_to: str | None = None
+    """Tracking UID of the same lesion in another view."""
+    key_frame: int | None = None
+    """Frame from 0 in which a report measured it."""
+
+
+def model_of(item: "Dataset") -> "ModelUsed | None":
+    """The algorithm that an item of SegmentSequence names (PS3.3 C.8.20.2); None where a person drew alone."""
+    if item.get("SegmentAlgorithmType") not in ("AUTOMATIC", "SEMIAUTOMATIC"):
+        return None
+    named = (item.get("SegmentationAlgorithmIdentificationSequence") or [item])[0]
+    name = named.get("AlgorithmName") or item.get("SegmentAlgorithmName")
+    return _model(
+        str(name or ""), str(named.get("AlgorithmVersion") or ""), str(named.get("AlgorithmParameters") or "")
+    )
+
+
+def model_of_report(algorithm: "AlgorithmRead | None") -> "ModelUsed | None":
+    """The algorithm that a report names."""
+    if algorithm is None:
+        return None
+    return _model(algorithm.name, algorithm.version, "; ".join(algorithm.parameters))
+
+
+def models_of(lesions: Sequence[ToldLesion]) -> "tuple[ModelUsed, ...]":
+    """What drew lesions of one run, then the networks that a report names for their terms."""
+    from ..dicom.report_observers import RULES
+
+    drew = [one.model for one in lesions if one.model is not None][:1]
+    named = [term.algorithm for one in lesions for term in (one.ai.descriptors if one.ai is not None else ())]
+    read = [model_of_report(one) for one in named if one is not None and one.name != RULES]
+    names = {one.name for one in drew}
+    others = {one.name: one for one in read if one is not None and one.name not in names}
+    return (*drew, *others.values()) if drew else ()
 
 
 def described(
     lesion: ToldLesion,
-    masks: Mapping[int, np.ndarray],
+    masks: Masks,
     source: UltrasoundSource,
-    lexicon: "Lexicon",
     *,
     drawn: Drawn,
+    assessment: "Assessment",
     key_frame: int | None = None,
     descriptors: "tuple[Descriptor, ...]" = (),
-    assessment: "Assessment | None" = None,
 ) -> "Lesion":
     """A lesion measured in one frame.
 
     Args:
         lesion: number and tracking UID.
-        masks: outlines to measure, by frame from 0; at least one.
+        masks: outlines to measure; at least one.
         source: the image.
-        lexicon: edition of its terms.
         drawn: how the outlines came about.
-        key_frame: 1-based number of the frame to measure in; None, or one without an outline, takes the largest.
+        assessment: category and probability that DICOM told, or `not_told`.
+        key_frame: frame from 0 to measure in; None, or one without an outline, takes the largest.
         descriptors: terms that DICOM told.
-        assessment: category and probability that DICOM told.
     """
     from ..birads.lesion import Lesion
     from ..birads.measurements import box_of, measure
 
-    key = key_frame - 1 if key_frame is not None else -1
-    if key not in masks:
+    key = key_frame if key_frame in masks else None
+    if key is None:
         key = max(sorted(masks), key=lambda frame: int(np.count_nonzero(masks[frame])))
     return Lesion(
         number=lesion.number,
@@ -73,7 +123,7 @@ def described(
         origin=drawn,
         measurements=measure(masks[key], source.frame(key)),
         descriptors=descriptors,
-        assessment=assessment or not_told(lexicon),
+        assessment=assessment,
     )
 
 
@@ -90,4 +140,19 @@ def not_told(lexicon: "Lexicon", probability: float | None = None) -> "Assessmen
         probability_malignant=probability,
         reasons=(_("It was loaded from DICOM, which tells no category."),),
         edition=lexicon.edition,
+    )
+
+
+def _model(name: str, version: str, parameters: str) -> "ModelUsed":
+    from ..birads.analysis import ModelUsed
+
+    told = _PARAMETERS.search(parameters)
+    sha256, backend, precision, device = told.groups() if told else (_UNKNOWN,) * 4
+    return ModelUsed(
+        name=name or _UNKNOWN,
+        version=version or _UNKNOWN,
+        sha256=sha256,
+        backend=backend,
+        precision=precision,
+        device=device,
     )
