@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import UsageError
 from .errors import NodeError
 from .node_settings import PacsNode
+from .storage_classes import register_retired_classes
 from .tls import client_context, trouble_with_tls
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ def application_entity(title: str) -> Any:
     logger = logging.getLogger(_LOGGER)
     if logger.level == logging.NOTSET:  # who sets a level wants to see it
         logger.setLevel(logging.CRITICAL + 1)
+    register_retired_classes()
     return AE(ae_title=title)
 
 

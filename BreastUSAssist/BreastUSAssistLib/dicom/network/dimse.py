@@ -27,6 +27,7 @@ from .node_settings import DimseService, PacsNode
 from .received_files import Identity, is_uid, read_identity, remove_leftovers, whole_file
 from .retrying import Retrier
 from .storage_classes import sending_contexts
+from .study_search import days
 from .web_answers import day_of
 
 if TYPE_CHECKING:
@@ -297,8 +298,6 @@ def _identifier(level: str, keys: dict[str, Any]) -> "Dataset":
 
 
 def _study_identifier(query: StudyQuery) -> "Dataset":
-    first = query.date_from.strftime("%Y%m%d") if query.date_from else ""
-    last = query.date_to.strftime("%Y%m%d") if query.date_to else ""
     texts = (query.patient_id, query.patient_name, query.accession_number, query.description, query.modality)
     if any("\\" in text for text in texts):
         raise UsageError("A backslash separates values in DICOM; search without it.")
@@ -311,7 +310,7 @@ def _study_identifier(query: StudyQuery) -> "Dataset":
             "AccessionNumber": query.accession_number,
             "StudyDescription": query.description,
             "ModalitiesInStudy": query.modality,
-            "StudyDate": f"{first}-{last}" if first or last else "",
+            "StudyDate": days(query),
             "StudyTime": "",
             "NumberOfStudyRelatedInstances": "",
             "NumberOfStudyRelatedSeries": "",

@@ -2,10 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION: Final = "1.0"
+"""Of the file of nodes."""
 
 Auth = Literal["none", "basic", "bearer", "certificate"]
 SecretKind = Literal["password", "token"]
@@ -143,21 +146,26 @@ class Retries(Settings):
     longest_wait_s: float = Field(default=30, ge=0, le=3600)
 
 
-class PacsNode(Settings):
-    """A PACS, or another system that holds images: DICOMweb, DIMSE, or both (DICOMweb is used, DIMSE to commit)."""
+class NodeFields(Settings):
+    """What the file of nodes says of one: DICOMweb, DIMSE, or both (DICOMweb is used, DIMSE to commit)."""
 
-    name: str = Field(pattern=_NAME)
-    """Short name by which commands call it."""
     web: WebService | None = None
     dimse: DimseService | None = None
     timeouts: Timeouts = Timeouts()
     retries: Retries = Retries()
 
     @model_validator(mode="after")
-    def _whole(self) -> "PacsNode":
+    def _whole(self) -> "NodeFields":
         if self.web is None and self.dimse is None:
             raise ValueError("a node needs a web or a dimse part that says where it is")
         return self
+
+
+class PacsNode(NodeFields):
+    """A PACS, or another system that holds images."""
+
+    name: str = Field(pattern=_NAME)
+    """Short name by which commands call it."""
 
     @property
     def secret_kind(self) -> SecretKind | None:
@@ -173,3 +181,11 @@ class PacsNode(Settings):
             return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
         assert self.dimse is not None
         return f"{self.dimse.host}:{self.dimse.port}"
+
+
+class NodesFile(Settings):
+    """The file of nodes, once TOML is read."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    nodes: dict[Annotated[str, Field(pattern=_NAME)], NodeFields] = Field(default_factory=dict)
+    """By name."""

@@ -6,13 +6,13 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
 from ...errors import InputError, UsageError
 from ...files import write_text
-from .node_settings import DimseService, PacsNode, Retries, Timeouts, TlsSettings, WebService
+from .node_settings import SCHEMA_VERSION, DimseService, PacsNode, Retries, Timeouts, TlsSettings, WebService
 from .secrets import variable_part
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "save_node",
 ]
 
-SCHEMA_VERSION: Final = "1.0"
 ENVIRONMENT = "BREASTUS_NODES"
 _LARGEST = 2**16
 _MOST_NODES = 200

@@ -14,6 +14,7 @@ ULTRASOUND = tuple(f"{_STORAGE}.{last}" for last in ("6.1", "3.1", "6.2", "6", "
 SECONDARY_CAPTURE = tuple(f"{_STORAGE}.{last}" for last in ("7", "7.1", "7.2", "7.3", "7.4"))
 RESULTS = tuple(f"{_STORAGE}.{last}" for last in ("66.4", "66.7", "88.11", "88.22", "88.33", "88.34"))
 """Segmentation, label map segmentation, and structured reports."""
+_RETIRED = {f"{_STORAGE}.6": "RetiredUltrasoundStorage", f"{_STORAGE}.3": "RetiredUltrasoundMultiFrameStorage"}
 STORED = (*ULTRASOUND, *SECONDARY_CAPTURE, *RESULTS)
 
 COMMITMENT = "1.2.840.10008.1.20.1"
@@ -30,6 +31,16 @@ TRANSFER_SYNTAXES = (
 """Codings that this project reads (PS3.6 A.4): uncompressed, deflated, RLE, JPEG, JPEG-LS, JPEG 2000; no video."""
 _MOST_CONTEXTS = 128
 """Of one association (PS3.8 9.3.2.2: odd numbers up to 255)."""
+
+
+def register_retired_classes() -> None:
+    """Tell pynetdicom of the retired classes, which archives still hold: it ends an association that brings another."""
+    from pynetdicom.service_class import StorageServiceClass
+    from pynetdicom.sop_class import register_uid, uid_to_service_class
+
+    for uid, keyword in _RETIRED.items():
+        if uid_to_service_class(uid) is not StorageServiceClass:
+            register_uid(uid, keyword, StorageServiceClass)
 
 
 def fetching_contexts(classes: Collection[str], query_model: str) -> "list[PresentationContext]":

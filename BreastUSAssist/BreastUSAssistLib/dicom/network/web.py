@@ -25,6 +25,7 @@ from .multipart import dicom_body, write_dicom_part
 from .node_settings import PacsNode
 from .received_files import Identity, is_uid, kept_as, read_identity, remove_leftovers, whole_file
 from .retrying import Retrier
+from .study_search import is_match, is_widened, parameters
 from .web_answers import (
     INSTANCE_FIELDS,
     STUDY_FIELDS,
@@ -43,6 +44,8 @@ _LARGEST_SEARCH = 2**25
 _PAGE = 200
 MOST_INSTANCES = 20000
 """Of one study."""
+_MOST_SORTED = 5000
+"""Studies among which those that match are sought, where a service cannot be asked exactly."""
 
 
 class WebConnection:
@@ -74,10 +77,14 @@ class WebConnection:
     def find_studies(self, query: StudyQuery) -> tuple[StudyFound, ...]:
         """QIDO-RS studies, page by page."""
         found: dict[str, StudyFound] = {}
-        for item in self._pages("/studies", _parameters(query), STUDY_FIELDS, query.limit, None):
-            study = study_of(item, self._node.name)
-            found.setdefault(study.study_uid, study)
-        return tuple(found.values())[: query.limit]
+        most = max(query.limit, _MOST_SORTED) if is_widened(query) else query.limit
+        for item in self._pages("/studies", parameters(query), STUDY_FIELDS, most, None):
+            if is_match(query, item):
+                study = study_of(item, self._node.name)
+                found.setdefault(study.study_uid, study)
+            if len(found) >= query.limit:
+                break
+        return tuple(found.values())
 
     def instances(self, study_uid: str, attend: Attend | None = None) -> tuple[InstanceFound, ...]:
         """QIDO-RS instances of a study."""
@@ -236,9 +243,7 @@ class WebConnection:
             offset += len(items)
 
     def _search(self, path: str, query: dict[str, str], fields: Sequence[str] = ()) -> list[Item]:
-        asked = urlencode(
-            [*query.items(), *(("includefield", field) for field in fields)], quote_via=quote, safe="*?^,"
-        )
+        asked = urlencode([*query.items(), *(("includefield", field) for field in fields)], quote_via=quote, safe="*?")
         with self._http.request("GET", f"{path}?{asked}", headers={"Accept": _JSON}, accepted=(200, 204)) as answer:
             return items_of(answer.content(_LARGEST_SEARCH), self._node.name)
 
@@ -259,21 +264,6 @@ def failure_reason(reason: int | None) -> str:
     group = {0xA700: "there is no space there", 0xA900: "it does not fit its class", 0xC000: "it was not understood"}
     words = known.get(reason) or group.get(reason & 0xFF00) or group.get(reason & 0xF000) or "failed there"
     return f"{words} ({reason:04X}H)"
-
-
-def _parameters(query: StudyQuery) -> dict[str, str]:
-    first = query.date_from.strftime("%Y%m%d") if query.date_from else ""
-    last = query.date_to.strftime("%Y%m%d") if query.date_to else ""
-    asked = {
-        "StudyInstanceUID": _checked(query.study_uid) if query.study_uid else "",
-        "PatientID": query.patient_id,
-        "PatientName": query.patient_name,
-        "AccessionNumber": query.accession_number,
-        "StudyDescription": query.description,
-        "ModalitiesInStudy": query.modality,
-        "StudyDate": f"{first}-{last}" if first or last else "",
-    }
-    return {name: text for name, text in asked.items() if text}
 
 
 def _checked(uid: str) -> str:
