@@ -76,6 +76,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/dicom/network/retrying.py
   BreastUSAssistLib/dicom/network/secrets.py
   BreastUSAssistLib/dicom/network/storage_classes.py
+  BreastUSAssistLib/dicom/network/study_search.py
   BreastUSAssistLib/dicom/network/tls.py
   BreastUSAssistLib/dicom/network/web.py
   BreastUSAssistLib/dicom/network/web_answers.py
@@ -547,6 +548,7 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Schema/label-work-1.0.schema.json
   Resources/Schema/metrics-1.0.schema.json
   Resources/Schema/metrics-1.1.schema.json
+  Resources/Schema/nodes-1.0.schema.json
   Resources/Schema/promoted-1.0.schema.json
   Resources/Schema/promotion-1.0.schema.json
   Resources/Schema/prompt-1.0.schema.json

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from BreastUSAssistLib.birads.describe import new_uid
+from BreastUSAssistLib.dicom.report_reading import read_report
 from BreastUSAssistLib.labels.store import LabelStore
 from BreastUSAssistLib.model.lesion_reader import open_lesion_reader
 from BreastUSAssistLib.model.predictor import open_predictor
@@ -29,6 +30,12 @@ def test_stills_are_drafted_read_corrected_and_read_back(tmp_path: Path) -> None
         (lesion,) = case.analysis.lesions
         assert lesion.assessment.image_probability is not None and lesion.assessment.category
         assert (case.folder / "report.html").is_file()
+        assert case.accepted == "SEG identical, SR verified"
+        report = read_report(tmp_path / "accepted" / case.analysis.case / "sr.dcm")
+        assert report.verified and report.verifying_observers
+        (said,) = report.lesions
+        assert said.reader is not None and said.ai is not None
+        assert said.ai.category == lesion.assessment.category and said.ai.outlines != said.reader.outlines
     with LabelStore.open(tmp_path / "labels") as store:
         assert [summary.name for summary in store.list()] == [case.label for case in cases]
     suspicious, plain = (case.analysis.lesions[0].assessment.probability_malignant or 0 for case in cases)
