@@ -354,6 +354,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/case_folder.py
   BreastUSAssistLib/service/case_objects.py
   BreastUSAssistLib/service/demo.py
+  BreastUSAssistLib/service/demo_reading.py
   BreastUSAssistLib/service/drafts_file.py
   BreastUSAssistLib/service/familiarity_gate.py
   BreastUSAssistLib/service/frame_range.py

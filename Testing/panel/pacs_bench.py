@@ -1,4 +1,4 @@
-"""A PACS beside the panel: its process with a list of nodes, a keyring and an outbox of its own, and what a reader does."""
+"""The panel's process for a PACS, with nodes, keyring and outbox of its own, and what a reader does with it."""
 
 import os
 import sys

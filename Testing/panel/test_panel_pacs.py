@@ -15,6 +15,7 @@ from panel.bench import PanelBench
 from panel.pacs_bench import accept, fill_node, item_states, kinds, outline, pacs_client, rows
 from panel.reader_actions import shared_bench
 
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancServer]:
     """A PACS with two studies, the first of two images."""
@@ -49,11 +50,13 @@ def test_without_a_node_the_form_is_shown(bench: PanelBench) -> None:
     bench.panel.ui.pacsButton.setCollapsed(False)
     bench.turn()
     assert pacs.nodeFrame.visible and pacs.nodeComboBox.count == 0
+    assert not pacs.searchFrame.visible, "one thing at a time"
     assert pacs.pacsLabel.text == "No node yet: fill in the fields above, then press Keep."
     assert pacs.nodeHintLabel.text == "Give the node a name."
     for button in (pacs.echoButton, pacs.findButton, pacs.pullButton, pacs.keepNodeButton, pacs.removeNodeButton):
         assert not button.enabled
     bench.picture("no-node")
+    assert pacs.section.minimumSizeHint.width() <= 380, "the panel can be made narrow"
 
 
 def test_a_node_is_kept_without_its_password(bench: PanelBench, server: OrthancServer) -> None:
@@ -111,6 +114,7 @@ def test_a_study_is_pulled_and_its_images_are_cases(bench: PanelBench) -> None:
     sources = list(cases_of(bench.session.scene))
     assert len(sources) == 2 and bench.case is not None
     assert all(source.files[0].parent.name == study_uid(1) for source in sources)
+    assert len({source.name for source in sources}) == 2 and all(one.name.startswith("US-") for one in sources)
     pacs.pullButton.click()
     bench.turn()
     assert len(list(cases_of(bench.session.scene))) == 2, "what is there is not opened twice"
@@ -135,7 +139,12 @@ def test_an_accepted_case_is_sent_once(bench: PanelBench, server: OrthancServer)
     bench.panel.send.send()
     bench.turn()
     assert kinds(server) == {"US": 3, "SEG": 1, "SR": 1}
-    bench.picture("sent")
+    for theme in ("light", "dark"):
+        bench.host.set_theme(theme)
+        bench.host.process_events(0.2)
+        bench.host.screenshot(bench.panel.ui.finishButton, bench.folder / "pictures" / f"sent-{theme}.png")
+        bench.host.screenshot(bench.panel.ui.pacsButton, bench.folder / "pictures" / f"found-{theme}.png")
+    bench.host.set_theme("light")
 
 
 def test_what_could_not_be_sent_waits_and_is_tried_again(bench: PanelBench, server: OrthancServer) -> None:

@@ -104,20 +104,30 @@ def export_request(exchange: Path, case: "Case", clip: Any, formats: list[str], 
         "labels": str(write_array(exchange, "labels", labels)),
         "formats": formats,
         "out": str(folder),
-        **_said_by_reader(case),
+        **_said_by_reader(exchange, case),
     }
 
 
-def _said_by_reader(case: "Case") -> dict[str, Any]:
-    """The reading, and what reports show beside it: the AI's drafts, and views in other cases."""
+def _said_by_reader(exchange: Path, case: "Case") -> dict[str, Any]:
+    """The reading, and what reports show beside it: the AI's drafts with their outlines, and views in other cases."""
+    import numpy as np
+
     from ..birads.read_case import beside_lesions
     from ..mrml.case_ties import partners_of
+    from ..service.worker_protocol import write_array
 
     names = {
         lesion.tracking_uid: one.reading.case for one in partners_of(case.record) for lesion in one.reading.lesions
     }
-    beside = beside_lesions(case.lesions, names)
-    return {"reading": case.reading.model_dump_json(), "beside": [one.model_dump(mode="json") for one in beside]}
+    lesions = case.lesions
+    beside = beside_lesions(lesions, names)
+    told = {"reading": case.reading.model_dump_json(), "beside": [one.model_dump(mode="json") for one in beside]}
+    drafted = [
+        case.record.draft_mask(lesion.number, lesion.ai.key_frame - 1) for lesion in lesions if lesion.ai is not None
+    ]
+    if drafted:
+        told["drafted"] = str(write_array(exchange, "drafted", np.stack(drafted).astype(np.uint8)))
+    return told
 
 
 def _formats(parameters: Any) -> list[str]:

@@ -1,7 +1,10 @@
 """The images of a study that was pulled, opened as cases a frame at a time."""
 
+import hashlib
+import re
 import tempfile
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ from .stepper import Stepper
 
 if TYPE_CHECKING:
     from ..mrml.source import UltrasoundSource
+    from ..ultrasound.frame import Clip
 
 
 class StudyOpening:
@@ -57,12 +61,13 @@ class StudyOpening:
                 if isinstance(clip, BreastUSAssistError):
                     problems.append(str(clip))
                     continue
-                known = there.get(str(clip.headers[0].get("SOPInstanceUID") or "") if clip.headers else "")
+                known = there.get(_instance_uid(clip))
                 if known is not None:
                     sources.append(known)
                     continue
+                named = replace(clip, name=case_name(clip))
                 try:
-                    sources.append((yield from self._counted(loading(self._session.scene, clip))))
+                    sources.append((yield from self._counted(loading(self._session.scene, named))))
                 except BreastUSAssistError as error:
                     problems.append(str(error))
         return sources, problems
@@ -98,3 +103,20 @@ class StudyOpening:
     def _end(self, words: str) -> None:
         self.running, self.words = False, words
         self.changed.emit()
+
+
+def case_name(clip: "Clip") -> str:
+    """A short name for an image of a PACS, whose file is named by its UID: modality, series, number, and six digits.
+
+    The digits are of the UID, so that images of two studies never share a name; of the patient nothing is in it.
+    """
+    header = clip.headers[0] if clip.headers else {}
+    modality = str(header.get("Modality") or "")
+    numbers = [str(header.get(key) or "") for key in ("SeriesNumber", "InstanceNumber")]
+    told = [modality if re.fullmatch(r"[A-Z]{2,4}", modality) else "US"]
+    told += [number for number in numbers if re.fullmatch(r"[0-9]{1,6}", number)]
+    return "-".join([*told, hashlib.sha256(_instance_uid(clip).encode()).hexdigest()[:6]])
+
+
+def _instance_uid(clip: "Clip") -> str:
+    return str(clip.headers[0].get("SOPInstanceUID") or "") if clip.headers else ""

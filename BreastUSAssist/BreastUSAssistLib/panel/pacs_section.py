@@ -145,7 +145,10 @@ class PacsSection:
         self.pacs.look()
 
     def _on_edit(self, shown: bool) -> None:
-        self._ui.nodeFrame.setVisible(shown)
+        ui = self._ui
+        ui.nodeFrame.setVisible(shown)
+        for part in (ui.searchFrame, ui.placesFrame):
+            part.setVisible(not shown)
         if shown:
             self.form.show(self.node)
 
@@ -249,7 +252,8 @@ class PacsSection:
                 table.setItem(row, column, item)
         header = table.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(2, qt.QHeaderView.Stretch)
+        for column in (1, 2):
+            header.setSectionResizeMode(column, qt.QHeaderView.Stretch)
         table.resizeRowsToContents()
         rows = sum(int(table.rowHeight(row)) for row in range(int(table.rowCount)))
         table.setFixedHeight(min(int(header.sizeHint.height()) + rows + 4, MOST_HEIGHT))
