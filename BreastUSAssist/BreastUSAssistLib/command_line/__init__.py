@@ -31,7 +31,21 @@ def _fail(error: Exception, code: int) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from . import analyze, demo, dicom, evaluate, labels, models, pacs, phantom, refine, train, worker, worklist
+    from . import (
+        analyze,
+        deidentify,
+        demo,
+        dicom,
+        evaluate,
+        labels,
+        models,
+        pacs,
+        phantom,
+        refine,
+        train,
+        worker,
+        worklist,
+    )
 
     parser = argparse.ArgumentParser(
         prog="breastusassist",
@@ -40,6 +54,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"BreastUSAssist {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (analyze, refine, evaluate, train, labels, worklist, models, dicom, pacs, phantom, demo, worker):
+    for command in (
+        analyze,
+        refine,
+        evaluate,
+        train,
+        labels,
+        worklist,
+        models,
+        dicom,
+        pacs,
+        deidentify,
+        phantom,
+        demo,
+        worker,
+    ):
         command.add_to(commands)
     return parser

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pydicom import DataElement, Dataset
 
 DUMMY = "REMOVED"
+_TRACKING = ("112039", "DCM")
 MOST_NESTING = 32
 """Sequences within sequences; reports of people are a dozen deep."""
 
@@ -191,7 +192,7 @@ class _Cleaning:
             Treatment.PERSON: self._person,
             Treatment.WORDS: lambda one: self._words(known_words(_text(one), IMAGING)),
             Treatment.DEVICE_WORDS: lambda one: self._words(device_words(_text(one))),
-            Treatment.PHRASE: self._phrase,
+            Treatment.PHRASE: lambda one: self._phrase(one) or self._tracked(one, holder),
             Treatment.IDENTIFIER: lambda one: self._phrase(one) or self._identifier(one),
         }
         if treatment in replace:
@@ -202,7 +203,15 @@ class _Cleaning:
             return kept_table(element.keyword, element, holder)
         return kept_value(element.keyword, str(element.VR), element.value)
 
+    def _tracked(self, element: "DataElement", holder: "Dataset") -> str | None:
+        """What takes the place of a text that tells lesions apart (PS3.16 TID 4108): another that does."""
+        names = holder.get("ConceptNameCodeSequence") or []
+        is_tracking = any((one.get("CodeValue"), one.get("CodingSchemeDesignator")) == _TRACKING for one in names)
+        return self._identifier(element) if is_tracking else None
+
     def _person(self, element: "DataElement") -> str:
+        if self._options.terms.is_known(_text(element)):
+            return _text(element)
         self._counts["replaced_texts"] += 1
         return f"PERSON-{self._key.pseudonym('person', _text(element).casefold())}"
 

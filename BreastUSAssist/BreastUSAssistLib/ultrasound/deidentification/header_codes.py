@@ -23,6 +23,7 @@ PARTS = (
 _SAYS_CODE = ("CodeValue", "LongCodeValue", "URNCodeValue", "CodeMeaning")
 _OLD_SNOMED = ("SRT", "SNM3", "99SDM")
 _VERSION = re.compile(r"\d{1,2}(\.\d{1,2}){0,2}")
+_LANGUAGE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
 _LONGEST_MEANING = 64
 
 
@@ -64,6 +65,8 @@ class CodeBook:
         return designator in _standard_schemes() or any(scheme == designator for _, scheme in self._terms.codes)
 
     def _meaning(self, value: str, scheme: str) -> str | None:
+        if scheme == "RFC5646" and _LANGUAGE.fullmatch(value):
+            return value
         return self._terms.codes.get((value, scheme)) or _standard_codes().get((value, scheme))
 
 

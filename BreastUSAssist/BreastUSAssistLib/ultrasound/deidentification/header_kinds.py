@@ -18,6 +18,11 @@ _SUFFIXES: dict[Kind, tuple[str, ...]] = {
 _KINDS: dict[str, Kind] = {_STORAGE + suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
 
+def kind_of_class(sop_class_uid: str) -> Kind | None:
+    """What objects of this SOP class are de-identified as; None where they are not."""
+    return _KINDS.get(sop_class_uid)
+
+
 def kind_of(dataset: "Dataset") -> Kind:
     """What `dataset` is de-identified as.
 
@@ -27,8 +32,9 @@ def kind_of(dataset: "Dataset") -> Kind:
     from pydicom.uid import UID
 
     uid = str(dataset.get("SOPClassUID") or "")
-    if uid in _KINDS:
-        return _KINDS[uid]
+    kind = kind_of_class(uid)
+    if kind is not None:
+        return kind
     name = UID(uid).name if uid and UID(uid).name != uid else "unknown"
     raise InputError(
         f"This kind of DICOM object is not de-identified here ({name.removesuffix(' Storage')}); give ultrasound "

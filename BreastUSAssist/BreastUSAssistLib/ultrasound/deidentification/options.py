@@ -12,7 +12,9 @@ RETAIN_MODIFIED_DATES = ("113107", "Retain Longitudinal Temporal Information Mod
 RETAIN_CHARACTERISTICS = ("113108", "Retain Patient Characteristics Option")
 """Code value and meaning, scheme DCM (PS3.16 CID 7050)."""
 
-_HARMLESS = re.compile(r"(Lesion|Segment) \d{1,4}|BreastUSAssist \d{1,3}(\.\d{1,3}){1,2}|\d{1,4}|REMOVED")
+_HARMLESS = re.compile(
+    r"(Lesion|Segment) \d{1,4}|BreastUSAssist \d{1,3}(\.\d{1,3}){1,2}|\d{1,3}(\.\d{1,3}){0,2}|REMOVED"
+)
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,14 @@ class KnownTerms:
 
     phrases: frozenset[str] = frozenset()
     """Whole texts that stay as they are."""
+    patterns: tuple[re.Pattern[str], ...] = ()
+    """Of whole texts that stay."""
     codes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Meaning of each code by (value, coding scheme designator)."""
 
     def is_known(self, text: str) -> bool:
         """Whether `text` may stay as it is: one of the phrases, the name of a lesion, or nothing."""
-        return not text or text in self.phrases or _HARMLESS.fullmatch(text) is not None
+        return not text or text in self.phrases or any(one.fullmatch(text) for one in (_HARMLESS, *self.patterns))
 
 
 @dataclass(frozen=True)

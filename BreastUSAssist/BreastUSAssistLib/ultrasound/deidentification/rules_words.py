@@ -13,7 +13,8 @@ panoramic contrast ceus volume automated abus abvs cine still sweep sequence ima
 examination scan protocol standard radial antiradial transverse longitudinal sagittal axial coronal upper lower inner
 outer quadrant retroareolar subareolar areola nipple duct ducts implant scar seroma skin chest wall with without and
 of the for in on at to ai draft report reports outlines breastusassist accepted edited verified segmentation
-segmentations synthetic phantom patient no adult female general small parts superficial
+segmentations synthetic phantom patient no adult female general small parts superficial made up geometry research use
+only
 """
 _DEVICE = """
 ge gehc healthcare general electric medical systems system ultrasound philips atl siemens healthineers acuson canon
