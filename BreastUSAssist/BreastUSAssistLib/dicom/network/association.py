@@ -16,7 +16,6 @@ from .tls import client_context, trouble_with_tls
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
-    from pynetdicom.events import Event
     from pynetdicom.presentation import PresentationContext
 
 
@@ -54,8 +53,8 @@ class Incoming:
 
         return [(evt.EVT_CONN_OPEN, self.watch), (evt.EVT_DIMSE_RECV, self.message_ended)]
 
-    def watch(self, event: "Event") -> None:
-        """Handler of EVT_CONN_OPEN."""
+    def watch(self, event: Any) -> None:
+        """Handler of EVT_CONN_OPEN; `event` is an Event of pynetdicom."""
         self.opened = True
         connection = event.assoc.dul.socket
         self._socket = connection.socket
@@ -63,7 +62,7 @@ class Incoming:
         connection.socket.settimeout(self._patience_s)
         connection.recv = self._receive
 
-    def message_ended(self, _event: "Event") -> None:
+    def message_ended(self, _event: Any) -> None:
         """Handler of EVT_DIMSE_RECV."""
         self._message = 0
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 from .association import NotOfferedError, associated, broken
 from .dimse_objects import commitment_of, referenced
@@ -16,9 +16,6 @@ from .node_settings import PacsNode
 from .received_files import Identity
 from .storage_classes import COMMITMENT, EXPLICIT, IMPLICIT
 from .web import failure_reason
-
-if TYPE_CHECKING:
-    from pynetdicom.events import Event
 
 _INSTANCE = "1.2.840.10008.1.20.1.1"
 """The well-known instance of the Storage Commitment Push Model (PS3.4 J.3.5)."""
@@ -45,7 +42,7 @@ def commit_files(
 
     reports: queue.SimpleQueue[_Report] = queue.SimpleQueue()
 
-    def on_same_association(event: "Event") -> tuple[int, None]:
+    def on_same_association(event: Any) -> tuple[int, None]:
         reports.put(commitment_of(event))
         return 0, None
 

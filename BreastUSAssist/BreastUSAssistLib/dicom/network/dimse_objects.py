@@ -8,20 +8,20 @@ from .received_files import is_uid
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-    from pynetdicom.events import Event
 
 
-def write_part_10(path: Path, event: "Event") -> None:
+def write_part_10(path: Path, event: Any) -> None:
     """Write the object of a C-STORE request to `path` as a DICOM file (PS3.10), its bytes as they came."""
     from pydicom.filewriter import write_file_meta_info
 
+    file: Any
     with open(path, "wb") as file:
         file.write(bytes(128) + b"DICM")
         write_file_meta_info(file, event.file_meta, enforce_standard=True)
         file.write(event.request.DataSet.getbuffer())
 
 
-def commitment_of(event: "Event") -> tuple[str, tuple[str, ...], tuple[tuple[str, int], ...]]:
+def commitment_of(event: Any) -> tuple[str, tuple[str, ...], tuple[tuple[str, int], ...]]:
     """A report of storage commitment (PS3.4 J.3.3): transaction UID, UIDs committed, and those failed (UID, reason)."""
     with quiet():
         report = event.event_information

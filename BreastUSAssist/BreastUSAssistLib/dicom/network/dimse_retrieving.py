@@ -16,7 +16,6 @@ from .storage_classes import EXPLICIT, IMPLICIT, SECONDARY_CAPTURE, ULTRASOUND, 
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-    from pynetdicom.events import Event
 
 GET, MOVE = "1.2.840.10008.5.1.4.1.2.2.3", "1.2.840.10008.5.1.4.1.2.2.2"
 """Study Root Query/Retrieve Information Model (PS3.4 C.6.2)."""
@@ -136,7 +135,7 @@ class Retrieval:
         found.SOPInstanceUID = [one.sop_instance_uid for one in instances]
         return found
 
-    def _store(self, event: "Event") -> int:
+    def _store(self, event: Any) -> int:
         """Handler of C-STORE on the association of a C-GET."""
         uid = str(event.request.AffectedSOPInstanceUID)
         if uid not in self._wanted:
@@ -152,7 +151,7 @@ class Retrieval:
             self._trouble = error
         return status
 
-    def _keep(self, event: "Event", uid: str) -> int:
+    def _keep(self, event: Any, uid: str) -> int:
         if self._attend is not None:
             self._attend()
         wanted = (uid, self._study_uid, self._wanted[uid].series_uid)

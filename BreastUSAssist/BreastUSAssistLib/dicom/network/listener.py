@@ -17,7 +17,6 @@ from .tls import server_context
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-    from pynetdicom.events import Event
 
 _VERIFICATION = "1.2.840.10008.1.1"
 _SUCCESS, _NO_SPACE, _NOT_OURS, _ANOTHER_OBJECT, _NOT_UNDERSTOOD = 0x0000, 0xA700, 0x0124, 0xA900, 0xC000
@@ -151,14 +150,14 @@ class StorageListener:
         threading.Thread(target=server.serve_forever, args=(0.05,), name="storage listener", daemon=True).start()
         return server
 
-    def _watch(self, event: "Event") -> None:
+    def _watch(self, event: Any) -> None:
         from pynetdicom import evt
 
         incoming = Incoming(self._patience_s, self._largest + 2**16)
         incoming.watch(event)
         event.assoc.bind(evt.EVT_DIMSE_RECV, incoming.message_ended)
 
-    def _store(self, event: "Event") -> int:
+    def _store(self, event: Any) -> int:
         try:
             return self._store_one(event)
         except _RefusedError as refused:
@@ -176,7 +175,7 @@ class StorageListener:
         self.trouble = self.trouble or error
         return status
 
-    def _store_one(self, event: "Event") -> int:
+    def _store_one(self, event: Any) -> int:
         request = event.request
         uid = str(request.AffectedSOPInstanceUID)
         if not is_uid(uid):
@@ -193,7 +192,7 @@ class StorageListener:
             self._keep(self.folder / f"{uid}.dcm", info)
         return _SUCCESS
 
-    def _report(self, event: "Event") -> tuple[int, "Dataset | None"]:
+    def _report(self, event: Any) -> tuple[int, "Dataset | None"]:
         if self._reported is not None:
             transaction, committed, failed = commitment_of(event)
             self._reported(transaction, committed, failed)

@@ -174,7 +174,7 @@ def _node(path: Path, text: str, name: str, fields: dict[str, Any]) -> PacsNode:
 
 def _resolved(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The fields with the paths of files as seen from here."""
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in fields.items():
         if isinstance(value, dict):
             found[key] = _resolved(value, folder)

@@ -71,7 +71,7 @@ class WebConnection:
     def echo(self) -> EchoResult:
         """Search for one study: DICOMweb has no echo of its own. Asked once, so that a fault shows at once."""
         started = self._clock()
-        self._search("/studies", {"limit": "1"})
+        self._search_once("/studies", {"limit": "1"})
         return EchoResult("DICOMweb answers", (self._clock() - started) * 1000)
 
     def find_studies(self, query: StudyQuery) -> tuple[StudyFound, ...]:
@@ -121,7 +121,7 @@ class WebConnection:
             path = whole_file(folder, instance.sop_instance_uid, study_uid)
             if path is None:
                 try:
-                    path = self._retrier.run(lambda _, one=instance: self._fetch(one, folder), attend)  # type: ignore[misc]
+                    path = self._fetch(instance, folder, attend)
                 except NodeError as error:
                     if error.kind not in ("missing", "refused") or error.retryable:
                         raise
@@ -138,7 +138,7 @@ class WebConnection:
         for uid in sop_instance_uids:
             if attend is not None:
                 attend()
-            if self._retrier.run(lambda _, uid=uid: self._holds(uid), attend):  # type: ignore[misc]
+            if self._holds(uid, attend):
                 found.add(uid)
         return frozenset(found)
 
@@ -152,7 +152,7 @@ class WebConnection:
                 progress(index, len(files))
             if attend is not None:
                 attend()
-            outcomes.append(self._retrier.run(lambda tried, one=(path, identity): self._store(*one, tried), attend))  # type: ignore[misc]
+            outcomes.append(self._store(path, identity, attend))
         if progress is not None:
             progress(len(files), len(files))
         return tuple(outcomes)
@@ -164,7 +164,10 @@ class WebConnection:
         failed = tuple((uid, "the node does not hold it") for uid in uids if uid not in held)
         return CommitOutcome(held, failed, "query")
 
-    def _fetch(self, instance: InstanceFound, folder: Path) -> Path:
+    def _fetch(self, instance: InstanceFound, folder: Path, attend: Attend | None) -> Path:
+        return self._retrier.run(lambda _: self._fetch_once(instance, folder), attend)
+
+    def _fetch_once(self, instance: InstanceFound, folder: Path) -> Path:
         path = f"/studies/{instance.study_uid}/series/{instance.series_uid}/instances/{instance.sop_instance_uid}"
         # As it is stored there: nothing is decoded or coded anew.
         accept = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
@@ -187,9 +190,11 @@ class WebConnection:
             what = "a file that is not DICOM" if found is None else "another object than was asked for"
             raise NodeError(f"Node {self._node.name} answered with {what}; nothing of it was kept.", "nonsense")
 
-    def _store(self, path: Path, identity: Identity, tried: int) -> PushOutcome:
-        uid = identity.sop_instance_uid
-        if self._holds(uid):
+    def _store(self, path: Path, identity: Identity, attend: Attend | None) -> PushOutcome:
+        return self._retrier.run(lambda tried: self._store_once(path, identity.sop_instance_uid, tried), attend)
+
+    def _store_once(self, path: Path, uid: str, tried: int) -> PushOutcome:
+        if self._holds_once(uid):
             # After a lost answer the object may have arrived all the same.
             return PushOutcome(uid, "sent" if tried else "already there")
         body, length, kind = dicom_body(path)
@@ -210,7 +215,7 @@ class WebConnection:
         failed = {text_of(one, "00081155"): number_of(one, "00081197") for one in _sequence(report, "00081198")}
         if uid in failed:
             return self._refused(uid, failed[uid])
-        if uid in {text_of(one, "00081155") for one in _sequence(report, "00081199")} or self._holds(uid):
+        if uid in {text_of(one, "00081155") for one in _sequence(report, "00081199")} or self._holds_once(uid):
             return PushOutcome(uid, "sent")
         return PushOutcome(uid, "refused", f"it was not stored (HTTP {status})")
 
@@ -219,8 +224,11 @@ class WebConnection:
             raise NodeError(f"Node {self._node.name} is out of space; try again later.", "refused", retryable=True)
         return PushOutcome(uid, "refused", failure_reason(reason))
 
-    def _holds(self, uid: str) -> bool:
-        items = self._search("/instances", {"SOPInstanceUID": _checked(uid), "limit": "2"})
+    def _holds(self, uid: str, attend: Attend | None) -> bool:
+        return self._retrier.run(lambda _: self._holds_once(uid), attend)
+
+    def _holds_once(self, uid: str) -> bool:
+        items = self._search_once("/instances", {"SOPInstanceUID": _checked(uid), "limit": "2"})
         # A service that does not know the parameter answers with other objects.
         return any(text_of(item, "00080018") == uid for item in items)
 
@@ -233,7 +241,7 @@ class WebConnection:
             if attend is not None:
                 attend()
             asked = {**query, "limit": str(min(_PAGE, limit - offset)), "offset": str(offset)}
-            items = self._retrier.run(lambda _, asked=asked: self._search(path, asked, fields), attend)  # type: ignore[misc]
+            items = self._search(path, asked, fields, attend)
             new = [item for item in items if _key(item) not in seen]
             seen.update(map(_key, new))
             yield from new
@@ -242,7 +250,10 @@ class WebConnection:
                 return
             offset += len(items)
 
-    def _search(self, path: str, query: dict[str, str], fields: Sequence[str] = ()) -> list[Item]:
+    def _search(self, path: str, query: dict[str, str], fields: Sequence[str], attend: Attend | None) -> list[Item]:
+        return self._retrier.run(lambda _: self._search_once(path, query, fields), attend)
+
+    def _search_once(self, path: str, query: dict[str, str], fields: Sequence[str] = ()) -> list[Item]:
         asked = urlencode([*query.items(), *(("includefield", field) for field in fields)], quote_via=quote, safe="*?")
         with self._http.request("GET", f"{path}?{asked}", headers={"Accept": _JSON}, accepted=(200, 204)) as answer:
             return items_of(answer.content(_LARGEST_SEARCH), self._node.name)
