@@ -2,21 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from BreastUSAssistLib.dicom.segmentation import segmentation_dataset
-from BreastUSAssistLib.ultrasound.phantom import Phantom, render, save_dicom
-from BreastUSAssistLib.ultrasound.phantom_spec import PhantomSpec
 from BreastUSAssistLib.ultrasound.reading import open_clip
 from dicom import drafts
 
 pytest.importorskip("slicer", reason="slicer-core has no wheel for this platform")
 pytest.importorskip("PySide6", reason="PySide6 has no wheel for this platform")
 from host import clear
-from host.dicom_lib import export_chosen, offered_exports
+from host.dicom_lib import offered_exports
 from panel.dicom_bench import DicomBench, dicom_bench, written
+from panel.dicom_samples import exported, image_of, labels_of, opened, phantom, segmentation
 
 
 @pytest.fixture
@@ -25,48 +23,24 @@ def bench(tmp_path: Path) -> Iterator[DicomBench]:
         yield opened
 
 
-def phantom(**changes: object) -> Phantom:
-    return render(PhantomSpec(**{"rows": 96, "columns": 128, "spacing_mm": 0.4, **changes}))  # type: ignore[arg-type]
-
-
-def labels_of(frames: int) -> np.ndarray:
-    return drafts.two_lesions(frames, 96, 128)
-
-
-def segmentation(image: Path, path: Path, labels: np.ndarray) -> Path:
-    """A SEG of two lesions on an image."""
-    headers = open_clip(image).headers
-    made = segmentation_dataset(headers, labels, drafts.lesions_of(labels), drafts.MODEL, created=drafts.CREATED)
-    return written(made, path)
-
-
-def opened(bench: DicomBench) -> Any:
-    """The case of the only image in the scene."""
-    from BreastUSAssistLib.mrml.case import open_case
-
-    (source,) = bench.sources()
-    return open_case(bench.scene, source.volume)
-
-
 @pytest.mark.parametrize("frames", [1, 5])
 def test_ultrasound_is_loaded_with_pixel_size_and_times(bench: DicomBench, frames: int) -> None:
-    image = save_dicom(phantom(frame_count=frames), bench.folder / "image.dcm")
-    bench.add(image)
+    image = image_of(bench, frames)
     assert bench.load(image) == []
     (source,) = bench.sources()
     assert source.volume.GetSpacing()[:2] == pytest.approx((0.4, 0.4))
     assert source.frame_count == frames
     if frames > 1:
-        assert np.diff(source.times_ms) == pytest.approx(phantom(frame_count=5).spec.frame_time_ms)
+        assert np.diff(source.times_ms) == pytest.approx(phantom(5).spec.frame_time_ms)
     assert bench.item(source.volume)
 
 
 @pytest.mark.parametrize("frames", [1, 5])
 def test_a_segmentation_brings_its_image_and_lies_on_it_pixel_on_pixel(bench: DicomBench, frames: int) -> None:
-    image = save_dicom(phantom(frame_count=frames), bench.folder / "image.dcm")
+    image = image_of(bench, frames)
     labels = labels_of(frames)
     seg = segmentation(image, bench.folder / "seg.dcm", labels)
-    bench.add(image, seg)
+    bench.add(seg)
     assert bench.load(seg) == []
     case = opened(bench)
     for index in range(frames):
@@ -75,13 +49,13 @@ def test_a_segmentation_brings_its_image_and_lies_on_it_pixel_on_pixel(bench: Di
 
 
 def test_who_drew_an_outline_stays_known(bench: DicomBench) -> None:
-    image = save_dicom(phantom(frame_count=5), bench.folder / "image.dcm")
+    image = image_of(bench, 5)
     labels = labels_of(5)
     origins = ("automatic", "semiautomatic")
     lesions = [drafts.lesion(number, labels, origin=origin) for number, origin in enumerate(origins, start=1)]
     made = segmentation_dataset(open_clip(image).headers, labels, lesions, drafts.MODEL, created=drafts.CREATED)
     seg = written(made, bench.folder / "seg.dcm")
-    bench.add(image, seg)
+    bench.add(seg)
     assert bench.load(seg) == []
     case = opened(bench)
     assert [lesion.tracking_uid for lesion in case.reading.lesions] == [lesion.tracking_uid for lesion in lesions]
@@ -95,10 +69,10 @@ def test_who_drew_an_outline_stays_known(bench: DicomBench) -> None:
 
 
 def test_a_case_is_exported_and_comes_back_the_same(bench: DicomBench) -> None:
-    image = save_dicom(phantom(frame_count=5), bench.folder / "image.dcm")
+    image = image_of(bench, 5)
     labels = labels_of(5)
     seg = segmentation(image, bench.folder / "seg.dcm", labels)
-    bench.add(image, seg)
+    bench.add(seg)
     bench.load(seg)
     case = opened(bench)
     extra = np.zeros((96, 128), bool)
@@ -109,17 +83,10 @@ def test_a_case_is_exported_and_comes_back_the_same(bench: DicomBench) -> None:
         exports = offered_exports(bench.item(node))
         assert exports[0].pluginClass == "DICOMBreastUSPlugin"
         assert exports[0].name and exports[0].tooltip
-    case.close()
-    folder = bench.folder / "export"
-    folder.mkdir()
-    assert export_chosen(exports[:1], folder) == ""
-    files = sorted(folder.iterdir())
-    assert [path.name[-7:] for path in files] == ["seg.dcm", "-sr.dcm"]
-    for path in files:
-        assert drafts.validator_errors(path) == []
+    files = exported(bench, case)
     clear()
-    bench.add(*files)
-    assert bench.load(files[0]) == []
+    bench.add(*files.values())
+    assert bench.load(files["seg"]) == []
     again = opened(bench)
     assert [lesion.tracking_uid for lesion in again.reading.lesions] == uids
     assert np.array_equal(again.mask(1, 1), extra)

@@ -1,0 +1,62 @@
+"""Images, SEG and SR that the tests of the DICOM plug-in put into the database."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from BreastUSAssistLib.dicom.segmentation import segmentation_dataset
+from BreastUSAssistLib.ultrasound.phantom import Phantom, render, save_dicom
+from BreastUSAssistLib.ultrasound.phantom_spec import PhantomSpec
+from BreastUSAssistLib.ultrasound.reading import open_clip
+from dicom import drafts
+from host.dicom_lib import export_chosen, offered_exports
+from panel.dicom_bench import DicomBench, written
+
+ROWS, COLUMNS, SPACING = 96, 128, 0.4
+
+
+def phantom(frames: int = 1, **changes: Any) -> Phantom:
+    """A small phantom."""
+    spec = {"rows": ROWS, "columns": COLUMNS, "spacing_mm": SPACING, "frame_count": frames, **changes}
+    return render(PhantomSpec(**spec))
+
+
+def image_of(bench: DicomBench, frames: int = 1, **changes: Any) -> Path:
+    """A phantom in the database: a still, or a cine in one file."""
+    path = save_dicom(phantom(frames, **changes), bench.folder / "image.dcm")
+    bench.add(path)
+    return path
+
+
+def labels_of(frames: int) -> np.ndarray:
+    """Two lesions, uint8 (frames, rows, columns)."""
+    return drafts.two_lesions(frames, ROWS, COLUMNS)
+
+
+def segmentation(image: Path, path: Path, labels: np.ndarray) -> Path:
+    """A SEG of the lesions of `labels` on an image."""
+    headers = open_clip(image).headers
+    made = segmentation_dataset(headers, labels, drafts.lesions_of(labels), drafts.MODEL, created=drafts.CREATED)
+    return written(made, path)
+
+
+def opened(bench: DicomBench) -> Any:
+    """The case of the only image in the scene."""
+    from BreastUSAssistLib.mrml.case import open_case
+
+    (source,) = bench.sources()
+    return open_case(bench.scene, source.volume)
+
+
+def exported(bench: DicomBench, case: Any, folder: str = "export") -> dict[str, Path]:
+    """SEG and SR of a case as the dialog Export to DICOM writes them, by "seg" and "sr"."""
+    item = bench.item(case.source.volume)
+    case.close()
+    target = bench.folder / folder
+    target.mkdir()
+    assert export_chosen(offered_exports(item)[:1], target) == ""
+    files = {path.stem.rpartition("-")[2]: path for path in target.iterdir()}
+    assert set(files) == {"seg", "sr"}
+    for path in files.values():
+        assert drafts.validator_errors(path) == []
+    return files
