@@ -32,6 +32,8 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/command_line/__init__.py
   BreastUSAssistLib/command_line/analyze.py
   BreastUSAssistLib/command_line/arguments.py
+  BreastUSAssistLib/command_line/deidentify.py
+  BreastUSAssistLib/command_line/deidentify_review.py
   BreastUSAssistLib/command_line/demo.py
   BreastUSAssistLib/command_line/dicom.py
   BreastUSAssistLib/command_line/evaluate.py
@@ -56,6 +58,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/dicom/coded_size.py
   BreastUSAssistLib/dicom/codes.py
   BreastUSAssistLib/dicom/contours.py
+  BreastUSAssistLib/dicom/known_terms.py
   BreastUSAssistLib/dicom/network/__init__.py
   BreastUSAssistLib/dicom/network/association.py
   BreastUSAssistLib/dicom/network/connection.py
@@ -420,6 +423,10 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/deidentification/__init__.py
   BreastUSAssistLib/ultrasound/deidentification/blanking.py
   BreastUSAssistLib/ultrasound/deidentification/dates.py
+  BreastUSAssistLib/ultrasound/deidentification/files.py
+  BreastUSAssistLib/ultrasound/deidentification/files_inputs.py
+  BreastUSAssistLib/ultrasound/deidentification/files_reading.py
+  BreastUSAssistLib/ultrasound/deidentification/files_references.py
   BreastUSAssistLib/ultrasound/deidentification/header.py
   BreastUSAssistLib/ultrasound/deidentification/header_codes.py
   BreastUSAssistLib/ultrasound/deidentification/header_kinds.py
@@ -429,6 +436,8 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/deidentification/header_values.py
   BreastUSAssistLib/ultrasound/deidentification/options.py
   BreastUSAssistLib/ultrasound/deidentification/pixels.py
+  BreastUSAssistLib/ultrasound/deidentification/record.py
+  BreastUSAssistLib/ultrasound/deidentification/record_journal.py
   BreastUSAssistLib/ultrasound/deidentification/review.py
   BreastUSAssistLib/ultrasound/deidentification/rules.py
   BreastUSAssistLib/ultrasound/deidentification/rules_attributes.py
@@ -540,6 +549,7 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Schema/calibration-1.0.schema.json
   Resources/Schema/case-1.0.schema.json
   Resources/Schema/clinical-1.0.schema.json
+  Resources/Schema/deidentification-1.0.schema.json
   Resources/Schema/drafts-1.0.schema.json
   Resources/Schema/label-1.0.schema.json
   Resources/Schema/label-1.1.schema.json

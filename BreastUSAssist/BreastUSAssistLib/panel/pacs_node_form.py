@@ -138,9 +138,8 @@ class PacsNodeForm:
         self._show_hint(missing)
 
     def _show_hint(self, missing: str) -> None:
-        node = self._pacs.node(self._before)
-        placeholder = _("unchanged") if node is not None and node.get("has_secret") else _("none yet")
-        self._ui.secretLineEdit.setPlaceholderText(placeholder)
+        known = self._pacs.node(self._before) is not None
+        self._ui.secretLineEdit.setPlaceholderText(_("unchanged") if known else _("none yet"))
         text = _("Nodes are kept in {file}, passwords in the keyring.").format(file=self._pacs.nodes_file)
         self._ui.nodeHintLabel.setText(missing or (text if self._pacs.nodes_file else ""))
 

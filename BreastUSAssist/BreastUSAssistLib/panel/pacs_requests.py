@@ -32,6 +32,8 @@ class Pacs:
         self.nodes: tuple[dict[str, Any], ...] | None = None
         """As request "pacs_nodes" tells them; None before the first answer."""
         self.nodes_file = ""
+        self.looked = False
+        """Whether they were asked for."""
         self.studies: tuple[dict[str, Any], ...] | None = None
         """Found last; None before the first search, or since another node was chosen."""
         self.items: tuple[dict[str, Any], ...] = ()
@@ -67,8 +69,13 @@ class Pacs:
         """The node of a name, as far as the nodes are known."""
         return next((one for one in self.nodes or () if one["name"] == name), None)
 
+    def exchange(self) -> Path:
+        """Folder for files on their way to the process, gone with it. Raises OutputError."""
+        return Path(self._session.logic.pacsClient().exchange())
+
     def look(self) -> None:
         """Ask for the nodes and the outbox."""
+        self.looked = True
         self._ask("pacs_nodes", self._place(), self._on_nodes)
 
     def keep_node(self, node: dict[str, Any], secret: str, before: str) -> None:
@@ -199,7 +206,7 @@ class Pacs:
         if event.kind == "done":
             self._take_nodes(event.result)
         elif event.kind == "error":
-            self.words, self.failed = event.message, True
+            self.looked, self.words, self.failed = False, event.message, True
             self.changed.emit()
 
     def _take_nodes(self, result: dict[str, Any]) -> None:

@@ -137,7 +137,7 @@ class PacsSection:
         if folded:
             return
         self.packages.show()
-        if self.pacs.nodes is None and not self.packages.missing:
+        if not self.pacs.looked and not self.packages.missing:
             self.pacs.look()
 
     def _on_installed(self) -> None:

@@ -50,7 +50,7 @@ class PacsSendRow:
 
     def enter(self) -> None:
         """The panel is shown: what waits in the outbox from another day is not forgotten."""
-        if self._pacs.nodes is None and slicer.util.settingsValue(WAITING, False, converter=slicer.util.toBool):
+        if not self._pacs.looked and slicer.util.settingsValue(WAITING, False, converter=slicer.util.toBool):
             self._pacs.look()
         self._show()
 
@@ -115,6 +115,9 @@ class PacsSendRow:
         if not target:
             return
         accepted = case is not None and not case.closed and case.reading.decision == "accepted"
+        if accepted and not self._pacs.looked:
+            # It may have been sent before this application was started.
+            self._pacs.look()
         item = self._item(target) if accepted else None
         can_send = accepted and self._comes_from_dicom() and (item is None or item["state"] == "waiting")
         ui.sendButton.setText(_("Send to {node}").format(node=target))

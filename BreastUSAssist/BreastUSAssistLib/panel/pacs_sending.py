@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ..service.worker_protocol import WorkerEvent
 
 FORMATS = ("seg.dcm", "sr.dcm", "analysis.json")
-PREFIX = "breastusassist-send-"
 
 
 class PacsSending:
@@ -68,7 +67,7 @@ class PacsSending:
 
     def _on_clip(self, case: "Case", clip: Any) -> None:
         try:
-            self._staging = Path(tempfile.mkdtemp(prefix=PREFIX))
+            self._staging = Path(tempfile.mkdtemp(dir=self._pacs.exchange()))
             request = export_request(self._session.client.exchange(), case, clip, list(FORMATS), self._staging)
         except (BreastUSAssistError, OSError) as error:
             self._on_failed(error)

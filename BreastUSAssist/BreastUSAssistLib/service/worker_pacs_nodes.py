@@ -60,15 +60,17 @@ def pacs_keep_node(
     if node.name != before and node.name in known:
         raise UsageError(f"There is a node {node.name} already; choose another name.")
     secret = str(arguments.get("secret") or "")
-    if not secret and replaced is not None and _keeps_secret(replaced, node):
-        # Renamed or moved by a path alone: it is still the same computer that the secret was entered for.
+    moved = replaced is not None and (replaced.name, replaced.place) != (node.name, node.place)
+    if not secret and replaced is not None and moved and _keeps_secret(replaced, node):
         secret = (secrets.has_secret(replaced) and secrets.read_secret(replaced)) or ""
     if secret and node.secret_kind is not None:
         secrets.keep_secret(node, secret)
     if replaced is not None and node.name != before:
         remove_node(path, before)
     save_node(path, node)
-    return pacs_nodes(arguments, site, progress, attend)
+    problem = _forgotten(replaced) if replaced is not None and moved else ""
+    told = pacs_nodes(arguments, site, progress, attend)
+    return {**told, "problem": told["problem"] or problem}
 
 
 def pacs_remove_node(
@@ -76,25 +78,21 @@ def pacs_remove_node(
 ) -> dict[str, Any]:
     """Take the node `name` off the list, and its password out of the keyring; answers as `pacs_nodes`."""
     from ..dicom.network.nodes import default_nodes_file, remove_node
-    from ..dicom.network.secrets import SecretStore
 
     node = chosen_node(arguments.get("name"))
     remove_node(default_nodes_file(), node.name)
-    if node.secret_kind is not None:
-        SecretStore().forget_secret(node)
-    return pacs_nodes(arguments, site, progress, attend)
+    problem = _forgotten(node)
+    told = pacs_nodes(arguments, site, progress, attend)
+    return {**told, "problem": told["problem"] or problem}
 
 
 def node_form(node: "PacsNode") -> dict[str, Any]:
-    """A node as a form shows it, flat and without its secret; `has_secret` says whether one is at hand."""
-    from ..dicom.network.secrets import SecretStore
-
+    """A node as a form shows it, flat and without its secret, which is not looked for: a keyring may ask a person."""
     web, dimse = node.web, node.dimse
     tls = dimse.tls if dimse is not None else None
     return {
         "name": node.name,
         "place": node.place,
-        "has_secret": node.secret_kind is not None and SecretStore().has_secret(node),
         "way": "both" if web and dimse else "web" if web else "dimse",
         **({"url": web.url, "auth": web.auth, "user": web.user or ""} if web else {}),
         **(
@@ -168,6 +166,19 @@ def _certificate(node: "PacsNode", key: str) -> Path | None:
 
 def _only(values: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: values[key] for key in keys if key in values}
+
+
+def _forgotten(node: "PacsNode") -> str:
+    """Take the secret of a node out of the keyring; a sentence where that cannot be done."""
+    from ..dicom.network.secrets import SecretStore
+
+    if node.secret_kind is None:
+        return ""
+    try:
+        SecretStore().forget_secret(node)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _keeps_secret(before: "PacsNode", after: "PacsNode") -> bool:
