@@ -14,6 +14,7 @@ from .arguments import add_model_arguments, add_reader_argument, predictor_of, p
 from .pacs_arguments import add_node_argument, add_query_arguments, connect, node_of, part, positive, query_of
 
 if TYPE_CHECKING:
+    from ..dicom.network.node_settings import TlsSettings
     from ..service.pacs.ledger import Ledger
     from ..service.pacs.study_steps import Analyst
     from ..service.pacs.work import Connect, StudyWork
@@ -51,7 +52,12 @@ def add_to(parts: Any) -> None:
     listened.add_argument("--port", type=positive, required=True, metavar="P", help="port to listen on")
     listened.add_argument("--ae-title", required=True, metavar="A", help="our application entity title")
     listened.add_argument("--return-to", metavar="NODE", help="node that gets the drafts")
-    listened.add_argument("--address", default="", metavar="ADDRESS", help="of this computer (default: all)")
+    listened.add_argument(
+        "--address", default="0.0.0.0", metavar="ADDRESS", help="of this computer (default: 0.0.0.0, all networks)"
+    )
+    listened.add_argument("--certificate", type=Path, metavar="PEM", help="listen with TLS and show this certificate")
+    listened.add_argument("--key", type=Path, metavar="PEM", help="its private key")
+    listened.add_argument("--ca-file", type=Path, metavar="PEM", help="senders must show a certificate signed by these")
     listened.add_argument("--from-ae-title", action="append", metavar="TITLE", help="take images from these alone")
     listened.add_argument(
         "--quiet-after",
@@ -130,11 +136,16 @@ def run_listen(options: argparse.Namespace) -> int:
         received = ReceptionSettings(options.return_to, options.hold, options.quiet_after)
         reception = Reception(folder, ledger, received, now=clock.now, wake=work.wake, tell=tell)
         reception.sweep()
-        allowed = tuple(options.from_ae_title) if options.from_ae_title else None
-        with (
-            StorageListener(options.port, options.ae_title, reception.keep, folder.incoming, allowed_ae_titles=allowed),
-            _stopped_by_term(work),
-        ):
+        listener = StorageListener(
+            options.port,
+            options.ae_title,
+            reception.keep,
+            folder.incoming,
+            tls=_tls(options),
+            allowed_ae_titles=options.from_ae_title,
+            address=options.address,
+        )
+        with listener, _stopped_by_term(work):
             tell(f"{options.ae_title} listens on port {options.port}; stop with ctrl-C")
             work.run()
         return _told(options, ledger, work)
@@ -158,6 +169,16 @@ def run_status(options: argparse.Namespace) -> int:
                 print("  ".join(filter(None, (item.name, item.state, item.note))))
     tell(_summary(counts))
     return DONE
+
+
+def _tls(options: argparse.Namespace) -> "TlsSettings | None":
+    from ..dicom.network.node_settings import TlsSettings
+
+    if (options.certificate is None) != (options.key is None) or (options.ca_file and options.certificate is None):
+        raise UsageError("A listener with TLS needs --certificate and --key; --ca-file goes with them.")
+    if options.certificate is None:
+        return None
+    return TlsSettings(ca_file=options.ca_file, certificate=options.certificate, key=options.key)
 
 
 def _begin(folder: "WorkFolder", ledger: "Ledger") -> None:

@@ -256,11 +256,13 @@ class Ledger:
                 [(outcome, item.id, uid) for uid, outcome in outcomes],
             )
 
-    def free_leases(self) -> int:
-        """Give back what a program held that was killed; only for the one program that runs on this ledger."""
+    def free_leases(self, name: str | None = None) -> int:
+        """Give back what a program held that was killed, or one item of it; only while no other can hold it."""
         with self._changing() as connection:
             return connection.execute(
-                "UPDATE item SET lease_owner = NULL, lease_until = NULL WHERE lease_owner IS NOT NULL"
+                "UPDATE item SET lease_owner = NULL, lease_until = NULL "
+                "WHERE lease_owner IS NOT NULL AND name = coalesce(?, name)",
+                (name,),
             ).rowcount
 
     def try_now(self, states: Sequence[State], *, now: float) -> int:

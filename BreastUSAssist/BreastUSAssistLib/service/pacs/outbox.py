@@ -129,11 +129,18 @@ class Outbox:
             InputError: a file is not the one that was put.
         """
         self._known(key)
-        item = self._claimed(key)
+        with self._folder.alone(f"{key}.sending"):
+            return self._send_alone(key, connection, attend or (lambda: None))
+
+    def _send_alone(self, key: str, connection: "PacsConnection", attend: Callable[[], None]) -> OutboxItem:
+        # Nobody else is sending it, so a lease that is still there is a killed program's.
+        self._ledger.free_leases(key)
+        now = self._clock()
+        item = self._ledger.claim_named(key, "analyzed", _OWNER, now=now, lease_s=_LEASE_S)
         if item is None:
             return self._known(key)
         try:
-            pushed = push_objects(self._ledger.objects(item), self._folder, connection, attend or (lambda: None))
+            pushed = push_objects(self._ledger.objects(item), self._folder, connection, attend)
         except BaseException as error:
             self._note_failure(item, error)
             raise
@@ -151,14 +158,7 @@ class Outbox:
         """Take an item out of the outbox, sent or not; nothing where there is none."""
         self._ledger.remove(checked_name(key))
         shutil.rmtree(self._folder.results(key), ignore_errors=True)
-
-    def _claimed(self, key: str) -> WorkItem | None:
-        """The item for this program alone; None where it is sent."""
-        now = self._clock()
-        item = self._ledger.claim_named(key, "analyzed", _OWNER, now=now, lease_s=_LEASE_S)
-        if item is None and self._known(key).state == "waiting":
-            raise UsageError(f"{key} is being sent by another program; look again in a while.")
-        return item
+        (self._folder.root / f"{key}.sending.lock").unlink(missing_ok=True)
 
     def _note_failure(self, item: WorkItem, error: BaseException) -> None:
         """Give the item back; only a node's own sentence is noted, others could quote a file."""

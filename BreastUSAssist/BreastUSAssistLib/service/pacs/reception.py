@@ -15,6 +15,7 @@ from .study_steps import is_ultrasound
 from .work_folder import WorkFolder, checked_uid
 
 if TYPE_CHECKING:
+    from ...dicom.network.listener import ReceivedInfo
     from ...dicom.network.received_files import Identity
 
 
@@ -45,7 +46,7 @@ class Reception:
         self._folder, self._ledger, self._settings = folder, ledger, settings
         self._now, self._wake, self._tell = now, wake, tell
 
-    def keep(self, path: Path, received: "Identity") -> None:
+    def keep(self, path: Path, received: "ReceivedInfo | Identity") -> None:
         """Move a file, whole and on the disk, to where it belongs; one that came before is dropped.
 
         Raises:
@@ -83,7 +84,7 @@ class Reception:
                 self._tell(f"{error} It lies in {self._folder.root / 'aside'}.")
                 _move(path, self._folder.root / "aside" / path.name)
 
-    def _put_aside(self, path: Path, received: "Identity") -> None:
+    def _put_aside(self, path: Path, received: "ReceivedInfo | Identity") -> None:
         target = self._folder.aside(received.study_uid) / f"{received.sop_instance_uid}.dcm"
         known = target.is_file()
         _move(path, target)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...dicom.network.errors import NodeError
+from ...dicom.network.exchange import PulledStudy
 from ...errors import InputError
 from ...files import folder_written_whole
 from ...labels.durable import sync_folders
@@ -48,20 +50,23 @@ def is_ultrasound(sop_class_uid: str, modality: str) -> bool:
     return sop_class_uid in ULTRASOUND_CLASSES or (modality == "US" and sop_class_uid.startswith(_SECONDARY_CAPTURE))
 
 
-def pull_ultrasound(item: WorkItem, folder: WorkFolder, connection: "PacsConnection", attend: Attend) -> int:
-    """Bring the ultrasound series of a study here; images that are here are not fetched again. Returns their number.
+def pull_ultrasound(item: WorkItem, folder: WorkFolder, connection: "PacsConnection", attend: Attend) -> PulledStudy:
+    """Bring the ultrasound series of a study here; images that are here are not fetched again.
 
     Raises:
-        NodeError: the node could not be asked, or broke off; what came whole is kept.
+        NodeError: the node could not be asked, broke off, or gives none of them; what came whole is kept.
         InputError, OutputError: the study has a false UID, or the disk is full.
     """
     checked_uid(item.study_uid)
     found = connection.instances(item.study_uid)
     series = sorted({one.series_uid for one in found if is_ultrasound(one.sop_class_uid, one.modality)})
     if not series:
-        return 0
-    target = folder.images(item.name)
-    return len(connection.pull(item.study_uid, target, series=tuple(series), attend=attend).files)
+        return PulledStudy(())
+    pulled = connection.pull(item.study_uid, folder.images(item.name), series=tuple(series), attend=attend)
+    if not pulled.files:
+        why = pulled.skipped[0][1] if pulled.skipped else "The node gave none of its images."
+        raise NodeError(why, "missing")
+    return pulled
 
 
 def analyze_images(item: WorkItem, folder: WorkFolder, analyst: Analyst) -> Analyzed:

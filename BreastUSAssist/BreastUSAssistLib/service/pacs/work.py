@@ -190,11 +190,13 @@ class StudyWork:
             return
         node = item.source or ""
         with self._connect(node) as connection:
-            count = pull_ultrasound(item, self._folder, connection, self._attend)
+            pulled = pull_ultrasound(item, self._folder, connection, self._attend)
         self._answers(node)
+        count, missing = len(pulled.files), len(pulled.skipped)
         if count:
-            self._ledger.advance(item, "pulled", self._owner, now=self._clock.now())
-            self._tell(f"{item.name}: pulled, {count} image{'s' if count > 1 else ''}")
+            note = f"{missing} of its images could not be fetched: {pulled.skipped[0][1]}" if missing else ""
+            self._ledger.advance(item, "pulled", self._owner, now=self._clock.now(), note=note)
+            self._tell(f"{item.name}: pulled, {count} image{'s' if count > 1 else ''}. {note}".strip(". "))
         else:
             note = "It holds no ultrasound."
             self._ledger.advance(item, "set_aside", self._owner, now=self._clock.now(), note=note)

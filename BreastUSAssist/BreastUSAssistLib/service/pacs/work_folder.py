@@ -10,7 +10,6 @@ from ...errors import InputError, OutputError, UsageError
 from ...labels.sqlite import sqlite3
 from .ledger import LEDGER
 
-_LOCK = "running.lock"
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
@@ -51,16 +50,16 @@ class WorkFolder:
         return path.relative_to(self.root).as_posix()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep every other job out of this folder; the system ends that with the program, however it ends.
+    def alone(self, lock: str = "running") -> Iterator[None]:
+        """Keep every other program out of this folder, or out of what `lock` names; ends with the program, however.
 
         Raises:
-            UsageError: another job runs in this folder.
+            UsageError: another program is in it.
             OutputError: the folder cannot be written.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.root / _LOCK, isolation_level=None, timeout=0)
+            connection = sqlite3.connect(self.root / f"{checked_name(lock)}.lock", isolation_level=None, timeout=0)
         except (OSError, sqlite3.Error) as error:
             raise OutputError(f"{self.root} could not be written; choose another folder for --work.") from error
         try:
