@@ -10,6 +10,7 @@ from BreastUSAssistLib.birads.lexicon import load_lexicon
 from BreastUSAssistLib.birads.read_case import ReadCase, beside_lesions
 from BreastUSAssistLib.birads.reading import LesionReading, Reading
 from BreastUSAssistLib.birads.reading_view import effective_analysis, effective_lesions, first_reading
+from BreastUSAssistLib.dicom.source_frames import source_frames
 from BreastUSAssistLib.dicom.structured_report import write_report
 from BreastUSAssistLib.service.drafts_file import with_outlines
 from dicom import drafts, sources
@@ -21,11 +22,11 @@ ACCEPTED: dict[str, object] = {"reader": "Dr. M. Example", "decision": "accepted
 
 
 class ReadReport:
-    """Two drafts on one still or cine, and the report of what a reader made of them."""
+    """Two drafts on a still, a cine or given headers, and the report of what a reader made of them."""
 
-    def __init__(self, frames: int = 1, *, mm: bool = True) -> None:
-        self.headers: list[Dataset] = [sources.still() if frames == 1 else sources.cine(frames)]
-        self.labels = drafts.two_lesions(frames)
+    def __init__(self, frames: int = 1, *, headers: Sequence[Dataset] = (), mm: bool = True) -> None:
+        self.headers = list(headers) or [sources.still() if frames == 1 else sources.cine(frames)]
+        self.labels = drafts.two_lesions(len(source_frames(self.headers)))
         analysis = drafts.analysis_of(self.labels, drafts.lesions_of(self.labels, mm=mm), mm=mm)
         self.draft = analysis.model_copy(update={"lexicon": LEXICON.edition})
         self.reading = first_reading(self.draft)

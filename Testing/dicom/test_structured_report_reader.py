@@ -11,6 +11,7 @@ from BreastUSAssistLib.birads.reading_view import NO_MODEL
 from BreastUSAssistLib.dicom import codes
 from BreastUSAssistLib.dicom.report_observers import person_name
 from BreastUSAssistLib.dicom.report_reading import read_report
+from BreastUSAssistLib.dicom.source_frames import source_frames
 from BreastUSAssistLib.dicom.structured_report import write_report
 from BreastUSAssistLib.files import resource_path
 from dicom import drafts, sources
@@ -77,6 +78,34 @@ def test_nothing_else_does(case: dict[str, Any], words: str, tmp_path: Path) -> 
     assert state_of(report) == ("UNVERIFIED", "PARTIAL", "PRELIMINARY")
     assert words in report.CompletionFlagDescription and "VerifyingObserverSequence" not in report
     assert report.SeriesDescription.startswith("AI draft, research use only")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([sources.still(rgb=True)], id="still"),
+        pytest.param([sources.still(sop_class=sources.US_RETIRED)], id="retired class"),
+        pytest.param([sources.enhanced_volume(5)], id="volume"),
+        pytest.param(sources.stills(4), id="stills"),
+        pytest.param(sources.bare(sources.captures(4)), id="bare captures"),
+        pytest.param(sources.automated_volume(4), id="automated volume"),
+    ],
+)
+@pytest.mark.parametrize("mm", [True, False])
+def test_every_kind_of_source(headers: list[Dataset], mm: bool, tmp_path: Path) -> None:
+    import highdicom
+
+    made = ReadReport(headers=headers, mm=mm).case(**ACCEPTED).lesion(1, category="4A", edited_frames=(1,))
+    path = made.lesion(2, present=False).write(tmp_path / "sr.dcm")
+    assert drafts.validator_errors(path) == []
+    assert len(highdicom.sr.srread(path).content.get_planar_roi_measurement_groups()) == 1
+    first, second = read_report(path).lesions
+    for lesion, draft in zip((first, second), made.draft.lesions, strict=True):
+        assert lesion.tracking_uid == draft.tracking_uid and lesion.ai is not None
+        frame = source_frames(made.headers)[draft.key_frame - 1]
+        (outline,) = lesion.ai.outlines
+        assert (outline.sop_instance_uid, outline.frame_number) == (frame.sop_instance_uid, frame.frame_number)
+    assert first.reader is not None and second.reader is None
 
 
 @pytest.mark.parametrize("category", READER_CATEGORIES)

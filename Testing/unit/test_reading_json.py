@@ -18,6 +18,7 @@ from BreastUSAssistLib.errors import InputError, OutputError
 from BreastUSAssistLib.files import resource_path
 from BreastUSAssistLib.service.analysis_file import write_analysis
 from BreastUSAssistLib.service.case_files import NOT_DICOM
+from BreastUSAssistLib.service.drafts_file import read_drafts
 from BreastUSAssistLib.service.reading_export import ExportedReading, export_reading
 from BreastUSAssistLib.service.reading_file import parse_reading, read_reading, write_reading
 from BreastUSAssistLib.service.worker_clip import WorkerClip
@@ -106,9 +107,23 @@ def test_the_module_gets_everything_that_the_reader_said(tmp_path):
     assert "Accepted by <bdi>Dr. M. Example</bdi>" in report and "Nothing has been checked" not in report
 
 
+def test_the_drafts_are_kept_with_their_outlines(tmp_path):
+    reading = changed_reading()
+    path = tmp_path / "drafted.npy"
+    np.save(path, np.stack([labels()[0] == one.number for one in DRAFT.lesions]).astype(np.uint8))
+    for drafted, count in ((None, 0), (str(path), 2)):
+        folder = Path(asked(tmp_path, reading, drafted=drafted)["folder"])
+        kept = read_drafts(folder / "drafts.json")
+        assert [one.draft for one in kept.lesions] == list(DRAFT.lesions) and kept.case == reading.case
+        assert sum(one.outline is not None for one in kept.lesions) == count
+    np.save(path, np.zeros((1, *SHAPE), np.uint8))
+    with pytest.raises(InputError, match="do not fit"):
+        asked(tmp_path, reading, drafted=str(path))
+
+
 def test_an_export_without_a_reading_has_none(tmp_path):
     folder = Path(asked(tmp_path, None)["folder"])
-    assert not (folder / "reading.json").exists()
+    assert not (folder / "reading.json").exists() and not (folder / "drafts.json").exists()
     assert all(row[name] == "" for row in table(folder / "findings.csv") for name in READER_COLUMNS)
     assert "Nothing has been checked by a reader." in (folder / "report.html").read_text("utf-8")
 
