@@ -1,0 +1,107 @@
+"""The whole way with a small network, while PACS and program are killed: every study has its results once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from BreastUSAssistLib.dicom.network.nodes import save_node
+from BreastUSAssistLib.service.pacs.ledger import LEDGER, Ledger
+from dicom.small_studies import check_no_name_in, study_uid, write_study
+from pydicom import dcmread
+from tiny_bundles import tiny_outline_bundle
+
+STUDIES = int(os.environ.get("BREASTUS_KILLED_STUDIES", "100"))
+LONGEST_S = 900.0
+
+
+class Client:
+    """`breastusassist pacs run` in a process of its own, started again after it was killed."""
+
+    def __init__(self, folder, orthanc):
+        self.folder, self.orthanc = folder, orthanc
+        save_node(folder / "nodes.toml", orthanc.node())
+        self.log = folder / "client.log"
+        self._process = None
+
+    def start(self):
+        library = Path(__file__).resolve().parents[2] / "BreastUSAssist"
+        command = [sys.executable, "-m", "BreastUSAssistLib", "pacs", "run", "--node", "archive", "--json"]
+        command += ["--nodes", str(self.folder / "nodes.toml"), "--work", str(self.folder / "work"), "--most", "1000"]
+        command += ["--push-to", "archive", "--model", str(tiny_outline_bundle()), "--reader", "none"]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(library),
+            "BREASTUS_PACS_ARCHIVE_PASSWORD": self.orthanc.password,
+        }
+        with open(self.log, "ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "--backend", "onnxruntime"], stdout=log, stderr=log, env=environment, start_new_session=True
+            )
+
+    def kill(self):
+        self._process.kill()
+        assert self._process.wait(10) == -signal.SIGKILL, "it was still at work"
+
+    def wait(self, seconds):
+        return self._process.wait(seconds)
+
+    def close(self):
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(10)
+
+    def done(self):
+        """Number of studies that the ledger calls done; read beside the running client."""
+        if not (self.folder / "work" / LEDGER).is_file():
+            return 0
+        with Ledger(self.folder / "work" / LEDGER) as ledger:
+            return ledger.counts()["pushed"]
+
+    def until(self, done):
+        end = time.monotonic() + LONGEST_S / 6
+        while self.done() < done:
+            assert time.monotonic() < end and self._process.poll() is None, self.log.read_text()[-2000:]
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def client(tmp_path, orthanc):
+    made = Client(tmp_path, orthanc)
+    yield made
+    made.close()
+
+
+def test_a_hundred_studies_survive_five_kills(client, orthanc, tmp_path):
+    for number in range(STUDIES):
+        orthanc.store(*write_study(tmp_path / "in", number))
+    client.start()
+    for share, victim in ((0.1, "server"), (0.25, "client"), (0.4, "server"), (0.6, "client"), (0.8, "server")):
+        client.until(int(share * STUDIES))
+        if victim == "server":
+            orthanc.kill()
+            time.sleep(0.3)
+            orthanc.start()
+        else:
+            client.kill()
+            client.start()
+    assert client.wait(LONGEST_S) == 0, client.log.read_text()[-3000:]
+
+    found = Counter((one["StudyInstanceUID"], one["Modality"]) for one in orthanc.instances())
+    assert all(found[study_uid(number), "SR"] == 1 for number in range(STUDIES)), "a hundred results"
+    assert set(found.values()) == {1}, "none of them twice, no image lost"
+    segmentations = sum(modality == "SEG" for _, modality in found)
+    assert segmentations > STUDIES / 2, "the tiny network outlines something in most phantoms"
+    assert len(found) == 2 * STUDIES + segmentations
+    with Ledger(tmp_path / "work" / LEDGER) as ledger:
+        assert ledger.counts()["pushed"] == STUDIES and len(ledger.items()) == STUDIES
+        for item in ledger.items():
+            for one in ledger.objects(item):
+                stored = dcmread(tmp_path / "work" / one.path, stop_before_pixels=True)
+                assert stored.SOPInstanceUID == one.sop_instance_uid and stored.StudyInstanceUID == item.study_uid
+    check_no_name_in(client.log.read_text())
+    assert not any(path.name.startswith(".") for path in (tmp_path / "work" / "results").iterdir())
