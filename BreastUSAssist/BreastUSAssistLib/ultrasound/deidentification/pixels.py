@@ -13,12 +13,12 @@ import numpy as np
 from ...errors import InputError
 from ..dicom_frames import DicomFrames
 from ..frame import Box
-from ..marks import inpaint
-from ..tissue import tissue_panels
 from .blanking import blanked_copy, frames_in
-from .review import RegionsFrom, Review, ReviewPicture, ReviewQuestion, within
-from .text_boxes import TextBox, TextFinder, covered, merged
+from .pixels_kept import RegionsFrom, black_outside, kept_regions
+from .review import Review, ReviewPicture, ReviewQuestion, within
+from .text_boxes import TextFinder, covered, merged
 from .text_pictures import Picture, pictures_of
+from .text_search import filled, found_in
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -28,8 +28,6 @@ State = Literal["clean", "blanked", "accepted", "dropped"]
 accepted: text is still found, and the review let it stay. dropped: the review refused the image, or its text could not
 be blanked away."""
 _MOST_ROUNDS = 10
-_WHOLE = 0.98
-"""Share of the frame from which regions tell nothing about where the tissue is: some scanners declare the screen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +69,7 @@ def clean_pixels(
         InputError: no pixels, damaged ones, or ones that cannot be decoded; the message starts with `label`.
     """
     frames = frames_in(dataset, label)
-    regions, regions_from = kept_regions(frames)
+    regions, regions_from = kept_regions(frames, frames.source.frame_count)
     shape = (int(dataset.Rows), int(dataset.Columns))
     kept = covered(shape, regions)
     pictures = pictures_of(_blanked_frames(frames, kept), frames.source.frame_count)
@@ -84,36 +82,10 @@ def clean_pixels(
     return CleanedPixels(cleaned, regions, regions_from, blanked, found, state, float(1 - kept.mean()))
 
 
-def kept_regions(frames: DicomFrames) -> tuple[tuple[Box, ...], RegionsFrom]:
-    """Where pixels may stay: the ultrasound regions, or the panels of tissue that the pixels themselves show.
-
-    Regions that cover the whole screen say nothing, and count as none.
-    """
-    boxes = merged(region.box for region in frames.regions)
-    shape = (int(frames.source.header.Rows), int(frames.source.header.Columns))
-    if boxes and covered(shape, boxes).mean() < _WHOLE:
-        return boxes, "header"
-    return merged(tissue_panels(_brightest(frames))), "tissue"
-
-
-def _brightest(frames: DicomFrames) -> np.ndarray:
-    """The largest grey level of each pixel over a few frames, uint8 (rows, columns)."""
-    count = frames.source.frame_count
-    chosen = sorted(set(np.linspace(0, count - 1, 8).round().astype(int).tolist()))
-    brightest = frames(chosen[0]).grey
-    for index in chosen[1:]:
-        brightest = np.maximum(brightest, frames(index).grey)
-    return brightest
-
-
 def _blanked_frames(frames: DicomFrames, kept: np.ndarray) -> Iterator[np.ndarray]:
     """Each frame as the screen shows it, black outside `kept`."""
     for index in range(frames.source.frame_count):
-        yield _black_outside(frames(index).pixels, kept)
-
-
-def _black_outside(pixels: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    return np.where(kept[..., None] if pixels.ndim == 3 else kept, pixels, np.uint8(0))
+        yield black_outside(frames(index).pixels, kept)
 
 
 def _reviewed(
@@ -130,7 +102,7 @@ def _reviewed(
     found: tuple[Box, ...] = ()
     blanked: tuple[Box, ...] = ()
     for _ in range(_MOST_ROUNDS):
-        seen = _searched(pictures, covered(kept.shape, blanked), _bounds(kept), finder, attend)
+        seen = tuple(_searched(pictures, kept, blanked, finder, attend))
         if not seen:
             return found, blanked, "blanked" if blanked else "clean"
         boxes = merged(text.box for one in seen for text in one.found)
@@ -146,36 +118,17 @@ def _reviewed(
     return found, blanked, "dropped"
 
 
-def _bounds(kept: np.ndarray) -> Box:
-    """The box around all that stays."""
-    rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-
-
 def _searched(
-    pictures: list[Picture], blanked: np.ndarray, bounds: Box, finder: TextFinder, attend: Callable[[], None]
-) -> tuple[ReviewPicture, ...]:
-    """Those pictures in which text was found within `bounds`; with black around it tissue looks like a sign.
-
-    For the same reason what is `blanked`, bool (rows, columns), is searched as if it were filled from its rim.
-    """
-    top, left, bottom, right = bounds
-    searched = []
+    pictures: list[Picture],
+    kept: np.ndarray,
+    blanked: tuple[Box, ...],
+    finder: TextFinder,
+    attend: Callable[[], None],
+) -> Iterator[ReviewPicture]:
+    """Those pictures in which text is left; what is blanked is shown black, and filled for the search: black looks like
+    a sign."""
+    left = ~covered(kept.shape, blanked)
     for picture in pictures:
-        attend()
-        found = finder(_filled(picture.pixels, blanked)[top:bottom, left:right])
-        moved = tuple(
-            TextBox((one.box[0] + top, one.box[1] + left, one.box[2] + top, one.box[3] + left), one.score)
-            for one in found
-        )
-        if moved:
-            searched.append(ReviewPicture(_black_outside(picture.pixels, ~blanked), moved, picture.frame_number))
-    return tuple(searched)
-
-
-def _filled(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    if not mask.any():
-        return pixels
-    if pixels.ndim == 2:
-        return inpaint(pixels, mask)
-    return np.stack([inpaint(pixels[..., channel], mask) for channel in range(3)], axis=-1)
+        shown = Picture(filled(picture.pixels, blanked), picture.frame_number)
+        if found := found_in(shown, kept, finder, attend):
+            yield ReviewPicture(black_outside(picture.pixels, left), found, picture.frame_number)

@@ -7,10 +7,9 @@ from typing import Literal, Protocol
 import numpy as np
 
 from ..frame import Box
+from .pixels_kept import RegionsFrom
 from .text_boxes import TextBox
 
-RegionsFrom = Literal["header", "tissue"]
-"""Where the kept regions come from: SequenceOfUltrasoundRegions, or the tissue found in the pixels."""
 Decision = Literal["accept", "blank", "drop"]
 """accept: what is left may stay. blank: blank these boxes, and look again. drop: the image is not to be used."""
 Policy = Literal["accept", "drop", "ask"]

@@ -8,7 +8,8 @@ import numpy as np
 
 from ...errors import UsageError
 from ..frame import Box
-from .text_boxes import TextBox
+from .text_boxes import TextBox, merged
+from .text_strokes import strokes_of
 
 _MODEL = "PP-OCRv6_det_small.onnx"
 _SHORT_SIDE = 736
@@ -59,14 +60,18 @@ class RapidTextFinder:
             ) from error
 
     def __call__(self, picture: np.ndarray) -> tuple[TextBox, ...]:
-        """Text in `picture`, uint8 (rows, columns) or RGB (rows, columns, 3)."""
-        rgb = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
-        found = self._detect(np.ascontiguousarray(rgb[..., ::-1]), use_det=True, use_cls=False, use_rec=False)
-        if found.boxes is None:
-            return ()
-        boxes = (_upright(corners, picture.shape) for corners in found.boxes)
-        texts = (TextBox(box, float(score)) for box, score in zip(boxes, found.scores, strict=True))
-        return tuple(text for text in texts if _is_line(text.box, picture.shape))
+        """Text in `picture`, uint8 (rows, columns) or RGB (rows, columns, 3): in itself, and in what is drawn in it."""
+        boxes: dict[Box, float] = {}
+        for seen in (picture, strokes_of(picture)):
+            rgb = seen if seen.ndim == 3 else np.repeat(seen[..., None], 3, axis=2)
+            found = self._detect(np.ascontiguousarray(rgb[..., ::-1]), use_det=True, use_cls=False, use_rec=False)
+            if found.boxes is None:
+                continue
+            for corners, score in zip(found.boxes, found.scores, strict=True):
+                box = _upright(corners, picture.shape)
+                if _is_line(box, picture.shape):
+                    boxes[box] = max(float(score), boxes.get(box, 0.0))
+        return tuple(TextBox(box, boxes[box]) for box in merged(boxes))
 
 
 def open_text_finder(threads: int = -1) -> RapidTextFinder:
