@@ -1,5 +1,6 @@
 """Small studies to send and fetch, with names and numbers that must not appear in a message or a log."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,13 @@ def same(path: Path, other: Path) -> bool:
     return dcmread(path) == dcmread(other)
 
 
-def after(calls: int, action: Any) -> Attend:
-    """An `attend` that carries out `action` when it is called for the time `calls` + 1."""
-    left = [calls]
+def when_there_are(files: int, folder: Path, action: Callable[[], None]) -> Attend:
+    """An `attend` that carries out `action` once, when so many files are in the folder."""
+    done: list[bool] = []
 
     def attend() -> None:
-        left[0] -= 1
-        if left[0] == -1:
+        if not done and len(list(folder.glob("[0-9]*.dcm"))) >= files:
+            done.append(True)
             action()
 
     return attend

@@ -24,7 +24,7 @@ from .exchange import (
     StudyQuery,
 )
 from .node_settings import DimseService, PacsNode
-from .received_files import Identity, is_uid, read_identity, remove_leftovers, whole_file
+from .received_files import Identity, is_uid, make_folder, read_identity, whole_file
 from .retrying import Retrier
 from .storage_classes import sending_contexts
 from .study_search import days
@@ -91,6 +91,9 @@ class DimseConnection:
 
     def instances(self, study_uid: str, attend: Attend | None = None) -> tuple[InstanceFound, ...]:
         """C-FIND of the series, then of the instances of each."""
+        return self._retrier.run(lambda _: self._instances(study_uid, attend), attend)
+
+    def _instances(self, study_uid: str, attend: Attend | None) -> tuple[InstanceFound, ...]:
         found: dict[str, InstanceFound] = {}
         for series in self._below("SERIES", {"StudyInstanceUID": _checked(study_uid)}, attend):
             keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": text_in(series, "SeriesInstanceUID")}
@@ -118,8 +121,7 @@ class DimseConnection:
     ) -> PulledStudy:
         """C-GET or C-MOVE of the instances that are not in the folder yet."""
         wanted = [one for one in self.instances(study_uid, attend) if not series or one.series_uid in series]
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(folder)
+        make_folder(folder)
         retrieval = Retrieval(self._node, study_uid, folder, clock=self._clock, attend=attend)
         there = sum(whole_file(folder, one.sop_instance_uid, study_uid) is not None for one in wanted)
         for chunk in _chunks(wanted):
@@ -144,7 +146,8 @@ class DimseConnection:
 
         Nodes that want study and series too find nothing; `push` and `commit` know both from the files.
         """
-        return self._present([("", "", _checked(uid)) for uid in sop_instance_uids], attend)
+        keys = [("", "", _checked(uid)) for uid in sop_instance_uids]
+        return self._retrier.run(lambda _: self._present(keys, attend), attend)
 
     def push(
         self, files: Sequence[Path], *, attend: Attend | None = None, progress: Progress | None = None
@@ -181,7 +184,8 @@ class DimseConnection:
         outcome = commit_files(self._node, identities, self._clock, attend) if listening else None
         if outcome is not None:
             return outcome
-        held = self._present([(one.study_uid, one.series_uid, one.sop_instance_uid) for one in identities], attend)
+        keys = [(one.study_uid, one.series_uid, one.sop_instance_uid) for one in identities]
+        held = self._retrier.run(lambda _: self._present(keys, attend), attend)
         failed = [one.sop_instance_uid for one in identities if one.sop_instance_uid not in held]
         return CommitOutcome(held, tuple((uid, "the node does not hold it") for uid in failed), "query")
 
@@ -244,7 +248,7 @@ class DimseConnection:
         for keyword in _RETURNED[level]:
             if keyword not in asked:
                 setattr(asked, keyword, None)
-        return self._retrier.run(lambda _: self._find(asked, MOST_INSTANCES, attend), attend)
+        return self._find(asked, MOST_INSTANCES, attend)
 
     def _find(self, identifier: "Dataset", limit: int, attend: Attend | None) -> "list[Dataset]":
         found: list[Dataset] = []

@@ -304,8 +304,16 @@ def network_trouble(node: str) -> Iterator[None]:
         raise trouble_with_tls(node, error) from None
     except (http.client.RemoteDisconnected, http.client.IncompleteRead, OSError):
         raise dropped(node) from None
+    except http.client.BadStatusLine as error:
+        # The first bytes of a right answer, and no more of them.
+        raise dropped(node) if "HTTP/".startswith(error.line[:5]) else nonsense(node) from None
     except (http.client.HTTPException, ValueError):
-        raise NodeError(f"Node {node} does not speak HTTP as it should; check its url.", "nonsense") from None
+        raise nonsense(node) from None
+
+
+def nonsense(node: str) -> NodeError:
+    """The error for an answer that is not HTTP."""
+    return NodeError(f"Node {node} does not speak HTTP as it should; check its url.", "nonsense")
 
 
 def dropped(node: str) -> NodeError:

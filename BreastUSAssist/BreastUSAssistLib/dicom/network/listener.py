@@ -11,7 +11,7 @@ from ...errors import InputError, OutputError, UsageError
 from .association import MAXIMUM_LENGTH, Incoming, application_entity
 from .dimse_objects import commitment_of, write_part_10
 from .node_settings import TlsSettings
-from .received_files import Identity, is_uid, kept_as, read_identity, remove_leftovers
+from .received_files import Identity, is_uid, kept_as, make_folder, read_identity
 from .storage_classes import COMMITMENT, EXPLICIT, IMPLICIT, STORED, TRANSFER_SYNTAXES
 from .tls import server_context
 
@@ -92,7 +92,7 @@ class StorageListener:
 
     def __enter__(self) -> "StorageListener":
         entity = application_entity(self.ae_title)
-        self._make_folder()
+        make_folder(self.folder)
         entity.require_called_aet = True
         if self._allowed is not None:
             entity.require_calling_aet = sorted(self._allowed)
@@ -118,13 +118,6 @@ class StorageListener:
             association.abort()
         if self.trouble is not None and error is None:
             raise self.trouble
-
-    def _make_folder(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(self.folder)
-        except OSError as error:
-            raise OutputError(f"{self.folder} could not be made ({error.strerror}); choose another folder.") from error
 
     def _start(self, entity: Any, context: Any) -> Any:
         from pynetdicom import evt

@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import InputError
+from ...errors import InputError, OutputError
 from ...files import written_whole
 from ...labels.durable import sync_folders
 
@@ -83,10 +83,20 @@ def kept_as(folder: Path, sop_instance_uid: str) -> Iterator[Path]:
     sync_folders([folder])
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed transfer left half-written; only one transfer may use a folder at a time."""
-    for path in folder.glob(".*.part.dcm"):
-        path.unlink(missing_ok=True)
+def make_folder(folder: Path) -> None:
+    """Make the folder, or remove what a killed transfer left half-written in it.
+
+    Only one transfer may use a folder at a time.
+
+    Raises:
+        OutputError: the folder cannot be made or changed.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob(".*.part.dcm"):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} could not be made ({error.strerror}); choose another folder.") from error
 
 
 def whole_file(folder: Path, sop_instance_uid: str, study_uid: str) -> Path | None:

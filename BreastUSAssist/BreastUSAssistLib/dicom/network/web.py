@@ -23,7 +23,7 @@ from .exchange import (
 from .http import HttpService
 from .multipart import dicom_body, write_dicom_part
 from .node_settings import PacsNode
-from .received_files import Identity, is_uid, kept_as, read_identity, remove_leftovers, whole_file
+from .received_files import Identity, is_uid, kept_as, make_folder, read_identity, whole_file
 from .retrying import Retrier
 from .study_search import is_match, is_widened, parameters
 from .web_answers import (
@@ -110,8 +110,7 @@ class WebConnection:
     ) -> PulledStudy:
         """WADO-RS of each instance that is not in the folder yet."""
         wanted = [one for one in self.instances(study_uid, attend) if not series or one.series_uid in series]
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(folder)
+        make_folder(folder)
         files, skipped = [], []
         for index, instance in enumerate(wanted):
             if progress is not None:
