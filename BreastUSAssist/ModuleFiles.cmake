@@ -259,6 +259,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/mrml/dicom_companions.py
   BreastUSAssistLib/mrml/dicom_database.py
   BreastUSAssistLib/mrml/dicom_export.py
+  BreastUSAssistLib/mrml/dicom_geometry.py
   BreastUSAssistLib/mrml/dicom_images.py
   BreastUSAssistLib/mrml/dicom_lesions.py
   BreastUSAssistLib/mrml/dicom_loading.py
@@ -436,6 +437,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/deidentification/header_values.py
   BreastUSAssistLib/ultrasound/deidentification/options.py
   BreastUSAssistLib/ultrasound/deidentification/pixels.py
+  BreastUSAssistLib/ultrasound/deidentification/pixels_kept.py
   BreastUSAssistLib/ultrasound/deidentification/record.py
   BreastUSAssistLib/ultrasound/deidentification/record_journal.py
   BreastUSAssistLib/ultrasound/deidentification/review.py
@@ -447,6 +449,8 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/deidentification/text_boxes.py
   BreastUSAssistLib/ultrasound/deidentification/text_finding.py
   BreastUSAssistLib/ultrasound/deidentification/text_pictures.py
+  BreastUSAssistLib/ultrasound/deidentification/text_search.py
+  BreastUSAssistLib/ultrasound/deidentification/text_strokes.py
   BreastUSAssistLib/ultrasound/deidentification/uids.py
   BreastUSAssistLib/ultrasound/dicom_clip.py
   BreastUSAssistLib/ultrasound/dicom_frames.py

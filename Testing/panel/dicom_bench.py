@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from host import clear, start_host
 from pydicom import Dataset
@@ -18,6 +19,10 @@ class DicomBench:
     database: Any
     library: Any
     folder: Path
+    asked: list[str] = field(default_factory=list)
+    """Questions and errors that were shown."""
+    chosen: Path | None = None
+    """The folder that the person chooses where an image is asked for; None: declined."""
 
     @property
     def scene(self) -> Any:
@@ -71,8 +76,33 @@ def dicom_bench(folder: Path) -> Iterator[DicomBench]:
         load_scripted_module(MODULES / "DICOMBreastUSPlugin.py")
         from DICOMLib import DICOMUtils
 
-        yield DicomBench(host.slicer, database, DICOMUtils, folder)
+        bench = DicomBench(host.slicer, database, DICOMUtils, folder)
+        with _answers(bench):
+            yield bench
     clear()
+
+
+@contextmanager
+def _answers(bench: DicomBench) -> Iterator[None]:
+    """A person at Slicer's dialogs: reads errors, and chooses a folder or declines."""
+    import qt
+
+    def confirm(text: str, *_args: Any, **_options: Any) -> bool:
+        bench.asked.append(text)
+        return bench.chosen is not None
+
+    def tell(text: str, *_args: Any, **_options: Any) -> None:
+        bench.asked.append(text)
+
+    dialog = type("FolderDialog", (), {"getExistingDirectory": staticmethod(lambda *_args: str(bench.chosen))})
+    util = bench.slicer.util
+    with (
+        patch.object(util, "confirmOkCancelDisplay", confirm),
+        patch.object(util, "errorDisplay", tell),
+        patch.object(util, "warningDisplay", tell),
+        patch.object(qt, "QFileDialog", dialog, create=True),
+    ):
+        yield
 
 
 def written(dataset: Dataset, path: Path) -> Path:

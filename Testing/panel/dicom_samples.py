@@ -1,5 +1,6 @@
 """Images, SEG and SR that the tests of the DICOM plug-in put into the database."""
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from BreastUSAssistLib.ultrasound.reading import open_clip
 from dicom import drafts
 from host.dicom_lib import export_chosen, offered_exports
 from panel.dicom_bench import DicomBench, written
+from pydicom import Dataset
 
 ROWS, COLUMNS, SPACING = 96, 128, 0.4
 
@@ -60,3 +62,16 @@ def exported(bench: DicomBench, case: Any, folder: str = "export") -> dict[str, 
     for path in files.values():
         assert drafts.validator_errors(path) == []
     return files
+
+
+def image_file(header: Dataset, path: Path) -> Path:
+    """A made-up header (dicom.sources) as an image with pixels: noise, the same for the same UID."""
+    shape = (int(header.get("NumberOfFrames") or 1), header.Rows, header.Columns, header.SamplesPerPixel)
+    seed = zlib.crc32(str(header.SOPInstanceUID).encode())
+    header.BitsAllocated = header.BitsStored = 8
+    header.HighBit, header.PixelRepresentation = 7, 0
+    if header.SamplesPerPixel == 3:
+        header.PlanarConfiguration = 0
+    header.PixelData = np.random.default_rng(seed).integers(0, 256, shape, np.uint8).tobytes()
+    header["PixelData"].VR = "OB"
+    return written(header, path)

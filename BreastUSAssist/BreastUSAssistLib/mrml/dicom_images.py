@@ -1,6 +1,6 @@
 """Images of Slicer's DICOM database in the scene: loaded once, found again by their SOP instance UIDs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +9,10 @@ from slicer.i18n import tr as _
 from ..errors import InputError
 from .case_list import cases_of
 from .dicom_database import file_of, series_files
+from .dicom_geometry import place_in_patient
 from .dicom_offers import clips_in, title_of
-from .source import UltrasoundSource
+from .pixel_calibration import apply_known_spacing
+from .source import FILES, UltrasoundSource
 from .volume_loading import load_clip
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ Loaded = Callable[[UltrasoundSource, Sequence[str]], None]
 def load_image(scene: Any, files: Sequence[str], name: str = "") -> tuple[UltrasoundSource, bool]:
     """Put the still, cine or volume of some files into the scene; one that is there already is not loaded twice.
 
-    Spacing is that of the ultrasound regions and times are those of the frames, see `volume_loading.loading`.
+    Spacing is that of the ultrasound regions and times are those of the frames, see `volume_loading.loading`; a volume
+    lies in the patient where its files say where, see `dicom_geometry`.
 
     Args:
         scene: vtkMRMLScene.
@@ -45,18 +48,25 @@ def load_image(scene: Any, files: Sequence[str], name: str = "") -> tuple[Ultras
         raise InputError(_("These files are no ultrasound image that can be read; import them again."))
     (frames,) = clips
     uids = {one.sop_instance_uid or "" for one in frames}
-    there = find_image(scene, uids)
-    if there is not None and set(there.instance_uids) == uids:
+    there = next((one for one in images_of(scene, uids) if _is_ours(one) and set(one.instance_uids) == uids), None)
+    if there is not None:
         return there, False
     name = name or title_of(str(frames[0].source.path), several=len(frames) > 1)
     clip = clip_of_series(name, frames) if len(frames) > 1 else clip_of_file(name, frames[0])
-    return load_clip(scene, clip), True
+    source = load_clip(scene, clip)
+    place_in_patient(source, clip.headers)
+    return source, True
 
 
 def find_image(scene: Any, instance_uids: Iterable[str]) -> UltrasoundSource | None:
     """The first image in the scene that holds one of some SOP instances, whoever loaded it; or None."""
+    return next(images_of(scene, instance_uids), None)
+
+
+def images_of(scene: Any, instance_uids: Iterable[str]) -> Iterator[UltrasoundSource]:
+    """All images in the scene that hold one of some SOP instances."""
     wanted = set(instance_uids) - {""}
-    return next((source for source in cases_of(scene) if wanted & set(source.instance_uids)), None)
+    return (source for source in cases_of(scene) if wanted & set(source.instance_uids))
 
 
 def images_under(
@@ -88,6 +98,7 @@ def images_under(
             files = _files_of_clip(uid)
             source, _new = load_image(scene, files)
             on_load(source, files)
+        apply_known_spacing(source, None)
         found.append(source)
     return found, unknown
 
@@ -107,6 +118,11 @@ def headers_of(source: UltrasoundSource) -> "list[Dataset]":
         text = _("{name} in the scene is not what its DICOM files hold; load it again from the DICOM database.")
         raise InputError(text.format(name=source.name))
     return headers
+
+
+def _is_ours(source: UltrasoundSource) -> bool:
+    """Whether this extension loaded it, with its pixel size."""
+    return any(node is not None and node.GetAttribute(FILES) for node in (source.sequence, source.volume))
 
 
 def _files_of_clip(instance_uid: str) -> tuple[str, ...]:

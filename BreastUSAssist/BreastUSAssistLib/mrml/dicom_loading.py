@@ -4,13 +4,14 @@ A SEG brings the SR that was made with it, and the other way round: outlines are
 decided in the other. The second of them then has nothing left to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 
-from ..errors import InputError
+from ..errors import BreastUSAssistError, InputError
 from .dicom_case import lesions_of, take_lesions, was_taken
 from .dicom_companions import report_beside, segmentation_beside, tracking_uids_of
 from .dicom_images import Loaded, Seek, headers_of, images_under
@@ -46,10 +47,13 @@ def load_segmentation(
     from ..dicom.reading import read_dataset
 
     dataset = read_dataset(Path(file))
-    sources, missing = _images(scene, file, seek, on_load)
+    with _damage_told(file):
+        uids = _outlined_images(dataset)
+    sources, missing = images_under(scene, uids, seek, on_load)
     if not sources:
         raise InputError(_missing(missing))
-    beside = report_beside(file, tracking_uids_of(dataset))
+    with _damage_told(file):
+        beside = report_beside(file, tracking_uids_of(dataset))
     _take(scene, sources, dataset, beside[1] if beside is not None else None, str(dataset.SOPInstanceUID))
     return sources
 
@@ -74,7 +78,7 @@ def load_report(
     from ..dicom.report_reading import read_report
 
     report = read_report(Path(file))
-    sources, _missing_ones = _images(scene, file, seek, on_load)
+    sources, _missing_ones = images_under(scene, [uid for _kind, uid in referenced_in(file)], seek, on_load)
     uids = {one.tracking_uid for one in report.lesions if one.tracking_uid}
     beside = segmentation_beside(file, uids) if sources else None
     _take(scene, sources, beside[1] if beside is not None else None, report, report.sop_instance_uid)
@@ -99,24 +103,48 @@ def _take(
             continue
         headers = headers_of(source)
         lesions = []
-        if segmentation is not None and _lies_on(segmentation, source):
-            lesions = lesions_of(segmentation, read_segmentation(segmentation, headers))
-        if report is not None:
-            lesions = joined(report, lesions, frame_keys(headers), source)
+        with _damage_told(_("What DICOM tells of this case")):
+            if segmentation is not None and _lies_on(segmentation, source):
+                lesions = lesions_of(segmentation, read_segmentation(segmentation, headers))
+            if report is not None:
+                lesions = joined(report, lesions, frame_keys(headers), source)
         waiting.append((source, lesions))
     said = reading_fields(report) if report is not None else {}
     for source, lesions in waiting:
         take_lesions(scene, source, lesions, said, objects)
 
 
+@contextmanager
+def _damage_told(name: str) -> Iterator[None]:
+    """A damaged value shows itself where it is used, as any type of error; here it becomes a sentence."""
+    try:
+        yield
+    except BreastUSAssistError:
+        raise
+    except Exception as error:
+        raise InputError(_("{name} is damaged and cannot be read; export it again.").format(name=name)) from error
+
+
 def _lies_on(segmentation: "Dataset", source: UltrasoundSource) -> bool:
+    return bool(set(_outlined_images(segmentation)) & set(source.instance_uids))
+
+
+def _outlined_images(segmentation: "Dataset") -> list[str]:
+    """SOP instances that frames of a Segmentation are derived from; where it does not say, all that it refers to."""
     from ..dicom.source_matching import referenced_images
 
-    return bool({one.sop_instance_uid for one in referenced_images(segmentation)} & set(source.instance_uids))
-
-
-def _images(scene: Any, file: str, seek: Seek, on_load: Loaded) -> tuple[list[UltrasoundSource], list[str]]:
-    return images_under(scene, [uid for _class_uid, uid in referenced_in(file)], seek, on_load)
+    groups = [
+        group
+        for keyword in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+        for group in segmentation.get(keyword) or ()
+    ]
+    derived = [
+        str(image.get("ReferencedSOPInstanceUID"))
+        for group in groups
+        for derivation in group.get("DerivationImageSequence") or ()
+        for image in derivation.get("SourceImageSequence") or ()
+    ]
+    return list(dict.fromkeys(derived)) or [one.sop_instance_uid for one in referenced_images(segmentation)]
 
 
 def _missing(uids: Sequence[str]) -> str:

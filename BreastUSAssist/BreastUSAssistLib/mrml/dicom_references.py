@@ -58,11 +58,14 @@ def _read(file: str, _changed: int, keywords: tuple[str, ...]) -> "Dataset | Non
     from pydicom.filereader import read_file_meta_info
 
     from ..dicom.reading import read_dataset
+    from ..ultrasound.quiet import quiet
 
     try:
-        if read_file_meta_info(file).get("TransferSyntaxUID") == _DEFLATED:
-            return read_dataset(Path(file))
-        return dcmread(file, stop_before_pixels=True, specific_tags=list(keywords))
+        # What pydicom says of damaged values could quote a patient's.
+        with quiet():
+            if read_file_meta_info(file).get("TransferSyntaxUID") == _DEFLATED:
+                return read_dataset(Path(file))
+            return dcmread(file, stop_before_pixels=True, specific_tags=list(keywords))
     except InputError as error:
         logging.debug("A DICOM object is not offered: %s", error)
     except Exception as error:  # pydicom raises many types on damaged files
