@@ -195,7 +195,7 @@ def test_a_small_file_that_inflates_without_end_is_refused(
     deflator = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
     start = 144 + int.from_bytes(content[140:144], "little")
     path.write_bytes(content[:start] + deflator.compress(bytes(2**23)) + deflator.flush())
-    monkeypatch.setattr(reading, "LARGEST_FILE", 2**22)
+    monkeypatch.setattr(reading, "LARGEST_INFLATED", 2**22)
     with pytest.raises(InputError, match="inflates"):
         read_segmentation(path)
 

@@ -130,7 +130,7 @@ def run_sr(options: argparse.Namespace) -> int:
     from ..dicom.writing import write_dataset
     from ..service.case_folder import read_case_folder
     from ..service.case_objects import headers_of_case
-    from ..service.case_report import report_of_folder
+    from ..service.report_folder import report_of_folder
 
     case = read_case_folder(options.case)
     _check_out(options.out, [case.folder], options.source)

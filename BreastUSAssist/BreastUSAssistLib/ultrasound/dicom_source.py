@@ -2,7 +2,6 @@
 
 import io
 import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import InputError
+from .bounded_dicom import BoundedFile, inflated, opened_bounded, parse_bounded
 from .encapsulation import Fragment, guessed_syntax, locate_frames, truncated
 from .limits import MAX_DEFLATED_BYTES, check_frame_count, check_frame_size
 from .quiet import quiet
@@ -55,7 +55,7 @@ class DicomSource:
     def opened(self) -> Iterator[BinaryIO]:
         """The file, or its inflated copy in memory, open for reading."""
         with open(self.path, "rb") as file:
-            yield _inflated(file, self.label) if self.transfer_syntax == _DEFLATED else file
+            yield inflated(file, self.label, MAX_DEFLATED_BYTES) if self.transfer_syntax == _DEFLATED else file
 
 
 def read_dicom_source(path: Path, label: str | None = None) -> DicomSource:
@@ -67,7 +67,7 @@ def read_dicom_source(path: Path, label: str | None = None) -> DicomSource:
     """
     label = label or str(path)
     try:
-        with quiet(), open(path, "rb") as file:
+        with quiet(), opened_bounded(path) as file:
             return _read(path, label, file)
     except InputError:
         raise
@@ -77,15 +77,14 @@ def read_dicom_source(path: Path, label: str | None = None) -> DicomSource:
         raise InputError(f"{label} is a damaged DICOM file; export it again from its source.") from None
 
 
-def _read(path: Path, label: str, file: BinaryIO) -> DicomSource:
-    from pydicom import dcmread
+def _read(path: Path, label: str, file: BoundedFile) -> DicomSource:
     from pydicom.uid import UID
 
     # Deflation is looked for by its UID, which can only stand in the file meta information: no second parse.
     deflated = _DEFLATED.encode() in file.read(2048)
-    stream = _inflated(file, label) if deflated else file
+    stream = inflated(file, label, MAX_DEFLATED_BYTES) if deflated else file
     stream.seek(0)
-    header = dcmread(stream, stop_before_pixels=True, force=True, defer_size=_LARGE_ELEMENT)
+    header = parse_bounded(stream, label, stop_before_pixels=True, force=True, defer_size=_LARGE_ELEMENT)
     if deflated:
         header.file_meta.TransferSyntaxUID = UID(_DEFLATED)
     declared = str(header.file_meta.get("TransferSyntaxUID") or "")
@@ -185,31 +184,3 @@ def _check_supported(syntax: str, label: str) -> None:
             f"{label} is compressed in a way that is not read here (transfer syntax {syntax or 'unknown'}); "
             "export it uncompressed."
         )
-
-
-def _inflated(file: BinaryIO, label: str) -> BinaryIO:
-    """Copy in memory of a deflated file (PS3.5 A.5) with its data set inflated, marked Explicit VR Little Endian."""
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.filebase import DicomBytesIO
-    from pydicom.filereader import read_file_meta_info
-    from pydicom.filewriter import write_file_meta_info
-    from pydicom.uid import UID
-
-    file.seek(132)
-    group_length = struct.unpack("<L", file.read(12)[8:])[0]
-    body_at = 144 + group_length
-    meta = FileMetaDataset(read_file_meta_info(file.name))
-    meta.TransferSyntaxUID = UID(_EXPLICIT_LITTLE)
-    meta_bytes = DicomBytesIO()
-    write_file_meta_info(meta_bytes, meta, enforce_standard=False)
-    stream = io.BytesIO(b"\0" * 128 + b"DICM" + meta_bytes.getvalue())
-    stream.seek(0, io.SEEK_END)
-    file.seek(body_at)
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    stream.write(inflater.decompress(file.read(), MAX_DEFLATED_BYTES))
-    if inflater.unconsumed_tail:
-        raise InputError(f"{label} unpacks to more than {MAX_DEFLATED_BYTES >> 30} GB, so it was not read.")
-    if not inflater.eof:
-        raise truncated(label)
-    stream.seek(0)
-    return stream
