@@ -35,7 +35,15 @@ _LOSSY = {
     "1.2.840.10008.1.2.4.203": "ISO_15444_15",
 }
 """Method of LossyImageCompressionMethod (PS3.3 C.7.6.1.1.5.1) of the transfer syntaxes that may lose detail."""
-_PICTURES_BESIDE = ("IconImageSequence", "DataSetTrailingPadding", "SmallestImagePixelValue", "LargestImagePixelValue")
+_OF_PIXELS = (
+    "PixelData",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "IconImageSequence",
+    "SmallestImagePixelValue",
+    "LargestImagePixelValue",
+    "DataSetTrailingPadding",
+)
 """Elements that hold or tell of the pixels as they were before."""
 
 
@@ -196,22 +204,21 @@ def _blanked(stored: np.ndarray, kept: np.ndarray, black: int) -> np.ndarray:
 
 
 def _copy(dataset: "Dataset") -> "Dataset":
-    """The data set without its pixels and what else shows or tells of them; elements are shared with the original."""
-    from copy import copy
+    """The data set without its pixels and what else shows or tells of them; nothing is shared with the original."""
+    from copy import deepcopy
 
     from pydicom.dataset import Dataset
+    from pydicom.tag import Tag
 
+    left_out = {Tag(keyword) for keyword in _OF_PIXELS}
     copied, tags = Dataset(), list(dataset.keys())
-    copied.file_meta = copy(dataset.file_meta)
-    # As they lie there: elements that nobody asked for are not decoded.
-    copied.update({tag: dataset.get_item(tag) for tag in tags})
-    copied.set_original_encoding(*dataset.original_encoding)
-    for keyword in (*_PICTURES_BESIDE, "PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
-        if keyword in copied:
-            del copied[keyword]
+    copied.file_meta = deepcopy(dataset.file_meta)
     for tag in tags:
-        if 0x6000 <= tag.group <= 0x60FF:
-            del copied[tag]
+        # Overlays; and delimiters that stray among the elements of damaged files.
+        if tag not in left_out and not 0x6000 <= tag.group <= 0x60FF and tag.group != 0xFFFE:
+            # As it lies there: an element that nobody asked for is not decoded.
+            copied[tag] = deepcopy(dataset.get_item(tag))
+    copied.set_original_encoding(*dataset.original_encoding)
     return copied
 
 
