@@ -86,15 +86,14 @@ def run_run(options: argparse.Namespace) -> int:
         raise UsageError("Say with --push-to which node gets the drafts, or with --hold that they stay here.")
     if options.release and not options.push_to:
         raise UsageError("Say with --push-to which node gets the drafts that were held.")
+    listed = _listed(options.studies) if options.studies else None
     connections = _connections(options, [options.node, *([options.push_to] if options.push_to else [])])
     analyst = _analyst(options)
     folder, clock = WorkFolder(options.work), SystemClock()
     with folder.alone(), Ledger(folder.ledger) as ledger:
         _begin(folder, ledger)
-        if options.studies:
-            studies = _listed(options.studies)
-        elif options.resume:
-            studies = []
+        if listed is not None or options.resume:
+            studies = listed or []
         else:
             studies = find_patiently(lambda: connections(options.node), query_of(options), clock=clock, tell=tell)
             if len(studies) >= options.most:

@@ -53,24 +53,29 @@ def accepted_files(paths: Sequence[Path], *, drafts: bool = False) -> tuple[File
     if not drafts:
         for folder in sorted(folders):
             _check_folder(folder)
-        verified = {uid for dataset in found.values() if _is_verified(dataset) for uid in tracking_uids(dataset)}
+        verified = {uid for dataset in found.values() for uid in verified_uids(dataset)}
         for file, dataset in found.items():
             _check_file(file, dataset, verified)
     return tuple(_to_send(path, dataset) for path, dataset in found.items())
 
 
-def tracking_uids(dataset: "Dataset") -> set[str]:
-    """Tracking UIDs of the segments of a SEG (PS3.3 C.8.20.2), or of the measurement groups of an SR (TID 1501)."""
-    segments = {str(one.TrackingUID) for one in dataset.get("SegmentSequence") or () if "TrackingUID" in one}
-    groups: set[str] = set()
-    waiting = [(dataset, 0)]
-    while waiting:
-        item, depth = waiting.pop()
-        if item.get("ValueType") == "UIDREF" and _code(item) == ("112040", "DCM"):
-            groups.add(str(item.get("UID", "")))
-        if depth < 16:
-            waiting += [(part, depth + 1) for part in item.get("ContentSequence") or ()]
-    return segments | groups
+def segment_uids(dataset: "Dataset") -> set[str]:
+    """Tracking UIDs of the segments of a SEG (PS3.3 C.8.20.2)."""
+    return {str(one.TrackingUID) for one in dataset.get("SegmentSequence") or () if "TrackingUID" in one}
+
+
+def verified_uids(dataset: "Dataset") -> set[str]:
+    """Tracking UIDs of the lesions that the reader of a verified report says are there; none of any other object."""
+    from ...dicom.report_reading import read_report
+
+    if dataset.Modality != "SR" or not _is_verified(dataset):
+        return set()
+    try:
+        report = read_report(dataset)
+    except InputError:
+        # A verified report of another template tells nothing about lesions.
+        return set()
+    return {one.tracking_uid for one in report.lesions if one.present and one.tracking_uid}
 
 
 def sha256_of(path: Path) -> str:
@@ -114,7 +119,7 @@ def _check_file(path: Path, dataset: "Dataset", verified: set[str]) -> None:
         accepted = {lesion.tracking_uid for lesion in reading.lesions if lesion.present}
     else:
         accepted = verified
-    if not tracking_uids(dataset) or not tracking_uids(dataset) <= accepted:
+    if not segment_uids(dataset) or not segment_uids(dataset) <= accepted:
         raise UsageError(
             f"{path} holds outlines that no reader accepted; send it with the verified report of the same case, or "
             "with --drafts."
@@ -144,9 +149,3 @@ def _to_send(path: Path, dataset: "Dataset") -> FileToSend:
         str(dataset.StudyInstanceUID),
         sha256_of(path),
     )
-
-
-def _code(item: "Dataset") -> tuple[str, str] | None:
-    """Code value and scheme of a content item's name."""
-    name = next(iter(item.get("ConceptNameCodeSequence") or ()), None)
-    return None if name is None else (str(name.get("CodeValue", "")), str(name.get("CodingSchemeDesignator", "")))
