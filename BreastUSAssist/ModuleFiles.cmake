@@ -333,6 +333,8 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/panel/pacs_settings.py
   BreastUSAssistLib/panel/pacs_words.py
   BreastUSAssistLib/panel/panel.py
+  BreastUSAssistLib/panel/picture_bar.py
+  BreastUSAssistLib/panel/picture_notes.py
   BreastUSAssistLib/panel/python_command.py
   BreastUSAssistLib/panel/revising.py
   BreastUSAssistLib/panel/sample_data.py
@@ -420,6 +422,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/worker_worklist.py
   BreastUSAssistLib/ultrasound/__init__.py
   BreastUSAssistLib/ultrasound/archives.py
+  BreastUSAssistLib/ultrasound/bounded_dicom.py
   BreastUSAssistLib/ultrasound/case_names.py
   BreastUSAssistLib/ultrasound/deidentification/__init__.py
   BreastUSAssistLib/ultrasound/deidentification/blanking.py

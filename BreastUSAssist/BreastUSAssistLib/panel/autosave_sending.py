@@ -8,6 +8,7 @@ from ..errors import BreastUSAssistError
 from ..mrml.case_keeping import WorkPacker, run_told
 from .frame_sending import sent_clip
 from .label_settings import LabelSettings
+from .picture_notes import PictureNotes
 from .session import Session
 from .stepper import Stepper
 
@@ -52,10 +53,14 @@ class WorkSending:
     """Sends one piece of work after the other; of a case the newest alone waits."""
 
     def __init__(
-        self, session: Session, kept: Callable[[Work, str, bool], None], failed: Callable[[Work, str], None]
+        self,
+        session: Session,
+        pictures: PictureNotes,
+        kept: Callable[[Work, str, bool], None],
+        failed: Callable[[Work, str], None],
     ) -> None:
         """Take who is told: `kept` with the work, the version's name and whether it is new; `failed` with why not."""
-        self._session, self._kept, self._failed = session, kept, failed
+        self._session, self._pictures, self._kept, self._failed = session, pictures, kept, failed
         self._stepper = Stepper()
         self._waiting: dict[str, Work] = {}
         self._preparing: Work | None = None
@@ -184,6 +189,7 @@ class WorkSending:
             parent = (same.parent if same is not None else None) if beside else int(result["version"])
             origin = LabelOrigin(str(result["case"]), parent, same is not None and same.settles)
             set_label_origin(work.source, origin)
+        self._pictures.note(work.source, result.get("picture"))
         self._kept(work, str(result["name"]), bool(result.get("new", True)))
 
     def _known_of(self, uid: str) -> _Known:

@@ -38,7 +38,7 @@ class Autosaving:
     ) -> None:
         self._session, self._finish, self._clock = session, finish, clock
         self.bar = AutosaveBar(ui)
-        self.sending = WorkSending(session, self._on_kept, self._on_failed)
+        self.sending = WorkSending(session, finish.pictures, self._on_kept, self._on_failed)
         self.recovery = Recovery(session, self.sending, self.bar, self._keep_all, self._on_restored)
         self._case: Case | None = None
         self._looking = False

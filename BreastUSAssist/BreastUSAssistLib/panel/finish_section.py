@@ -12,6 +12,8 @@ from .export_run import ExportRun
 from .kept_work import KeptWork
 from .label_keeping import LabelKeeping
 from .label_settings import ENCRYPT, FOLDER, READER, label_settings
+from .picture_bar import PictureBar
+from .picture_notes import PictureNotes
 from .revising import Revising
 from .session import Session
 from .signals import Signal
@@ -33,7 +35,11 @@ class FinishSection:
         self.next_of_worklist: Callable[[], bool] = lambda: False
         """Goes on in the worklist where a case of it is open; whether it did. Set by WorklistSection."""
         self.kept = KeptWork(session)
-        self.keeping, self.exporting = LabelKeeping(session, self.kept), ExportRun(session)
+        self.pictures = PictureNotes()
+        """Which pictures the label folder took, and what it blanked in them."""
+        self.keeping, self.exporting = LabelKeeping(session, self.kept, self.pictures), ExportRun(session)
+        self._picture_bar = PictureBar(ui, session, self.pictures)
+        self.pictures.changed.connect(self._show)
         self.keeping.changed.connect(self._show)
         self.exporting.changed.connect(self._show)
         for path_edit in (ui.labelsPathLineEdit, ui.exportPathLineEdit):
@@ -153,4 +159,6 @@ class FinishSection:
         if reading is not None:
             when = (reading.decided or "")[:16].replace("T", " ")
             words = words.format(reader=reading.reader, when=when, reason=reading.reason)
+        if case is not None and reading is not None and reading.decision != "open":
+            words = f"{words} {self.pictures.cleaning(case.source)}".rstrip()
         self._ui.decisionLabel.setText(words)

@@ -10,6 +10,7 @@ from ..errors import BreastUSAssistError
 from .frame_sending import sent_clip
 from .kept_work import KeptWork
 from .label_sending import known_image, sent_work
+from .picture_notes import PictureNotes
 from .session import Session
 from .signals import Signal
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class LabelKeeping:
     """One decision on its way into the store."""
 
-    def __init__(self, session: Session, kept: KeptWork) -> None:
-        self._session, self._kept = session, kept
+    def __init__(self, session: Session, kept: KeptWork, pictures: PictureNotes) -> None:
+        self._session, self._kept, self._pictures = session, kept, pictures
         self._decided: tuple[Case, Reading, CaseContent] | None = None
         self._request: dict[str, Any] = {}
         self._asked = False
@@ -107,6 +108,7 @@ class LabelKeeping:
     def _settle(self, case: "Case", decided: "Reading", sent: "CaseContent", result: dict[str, Any]) -> None:
         from ..mrml.label_origin import LabelOrigin, set_label_origin
 
+        self._pictures.note(case.source, result.get("picture"))
         version = result.get("version")
         set_label_origin(
             case.source, LabelOrigin(str(result.get("case", "")), None if version is None else int(version))
