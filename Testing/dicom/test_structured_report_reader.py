@@ -65,9 +65,9 @@ def test_a_named_reader_who_accepts_verifies(tmp_path: Path) -> None:
     [
         ({"decision": "open", "place": Place(side="left")}, "changed by a reader, not decided"),
         ({**ACCEPTED, "decision": "rejected", "reason": "Not a breast."}, "rejected by a reader"),
-        ({**ACCEPTED, "reader": " "}, "accepted by a reader, not verified"),
-        ({**ACCEPTED, "decided": None}, "accepted by a reader, not verified"),
-        ({**ACCEPTED, "decided": "2026-03-04T05:06:07"}, "accepted by a reader, not verified"),
+        ({**ACCEPTED, "reader": " "}, "accepted, but no name or no time"),
+        ({**ACCEPTED, "decided": None}, "accepted, but no name or no time"),
+        ({**ACCEPTED, "decided": "2026-03-04T05:06:07"}, "accepted, but no name or no time"),
         ({"decision": "open"}, "not read by anyone"),
     ],
 )
@@ -247,6 +247,7 @@ def test_the_side_that_the_reader_gives_stands_above_the_header(tmp_path: Path) 
     found = read_report(made.write(tmp_path / "sr.dcm"))
     (first, _) = found.lesions
     assert first.reader is not None and first.reader.laterality == codes.LATERALITY["R"]
+    assert first.ai is not None and (first.ai.laterality, first.ai.place) == (codes.LATERALITY["L"], None)
     assert first.reader.place == codes.CLOCK_FACE[10] and found.distance_from_nipple_mm == 35
     made.case(place=Place(clock=10.5))
     assert "Clock face: half past 10." in read_report(made.write(tmp_path / "sr.dcm")).remarks

@@ -1,12 +1,13 @@
 """Measurement groups of the Structured Report (PS3.16 TID 1410 and 1501): the lesions, the AI's drafts, or none."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..birads.analysis import Analysis
 from ..birads.lesion import Code, Lesion
-from ..birads.reading import LesionReading
+from ..birads.reading import LesionReading, Place
 from . import codes
 from .contours import outline_points
 from .provenance import is_network
@@ -22,6 +23,8 @@ from .report_items import (
 from .report_observers import code_content, concept, outliner, said_by, text_item
 from .segmentation_segments import lesion_label
 from .source_frames import SourceFrame
+
+SIDES: dict[str, codes.Laterality] = {"right": "R", "left": "L"}
 
 
 def lesion_group(lesion: Lesion, mask: np.ndarray, context: ReportContext) -> Any:
@@ -57,9 +60,11 @@ def draft_group(own: LesionReading, context: ReportContext) -> Any:
         return None
     draft = draft.model_copy(update={"tracking_uid": own.tracking_uid, "number": own.number})
     outline = context.read.draft_outline(own.tracking_uid)
+    # The AI knew nothing of what the reader said of the place.
+    alone = replace(context, read=None)
     points = np.array(outline, np.float32) if outline is not None and len(outline) > 2 else None
     category = suggested_category(draft, codes.SUGGESTED_CATEGORY)
-    group = _group(draft, f"AI draft of lesion {own.number}", points, category, context)
+    group = _group(draft, f"AI draft of lesion {own.number}", points, category, alone)
     group[0].ContentSequence.extend(
         [
             code_content(codes.READER_VERDICT, codes.VERDICTS[verdict(own)], "CONTAINS"),
@@ -110,6 +115,7 @@ def _group(
         "measurements": measurements(lesion, context) or None,
         "qualitative_evaluations": [*descriptors(lesion, context), *category, outline_origin(lesion)],
     }
+    group: Any
     if points is None:
         image = _referring(sr.SourceImageForMeasurementGroup, frame)
         group = sr.MeasurementsAndQualitativeEvaluations(source_images=[image], **common)
@@ -148,14 +154,18 @@ def _by_reader(own: LesionReading, context: ReportContext) -> list[Any]:
 
 
 def _site(context: ReportContext) -> Any:
-    """The breast, its side, and the hour of the clock face where the reader gave a whole one (PS3.16 CID 6018)."""
+    """The breast, its side (the reader's word, else the header's), and the hour that the reader gave.
+
+    Half hours have no code in PS3.16 CID 6018.
+    """
     from highdicom import sr
 
-    clock = context.read.reading.place.clock if context.read is not None else None
-    hour = codes.CLOCK_FACE.get(int(clock)) if clock is not None and clock == int(clock) else None
+    place = context.read.reading.place if context.read is not None else Place()
+    side = SIDES.get(place.side, context.side)
+    hour = codes.CLOCK_FACE.get(int(place.clock)) if place.clock is not None and place.clock % 1 == 0 else None
     return sr.FindingSite(
         concept(codes.BREAST),
-        laterality=concept(codes.LATERALITY[context.side]) if context.side else None,
+        laterality=concept(codes.LATERALITY[side]) if side else None,
         topographical_modifier=concept(hour) if hour is not None else None,
     )
 

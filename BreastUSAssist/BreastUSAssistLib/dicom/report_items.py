@@ -34,6 +34,7 @@ class ReportContext:
     frames: Sequence[SourceFrame]
     analysis: Analysis
     side: Laterality | None
+    """Of the breast, from the headers."""
     read: ReadCase | None = None
     """What the reader said; None where nobody has read the case."""
 

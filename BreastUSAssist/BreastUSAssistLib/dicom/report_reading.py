@@ -65,7 +65,7 @@ def _read(dataset: "Dataset", name: str) -> ReportRead:
     decision = _key(codes.DECISIONS, root.code(codes.READER_DECISION))
     verified = dataset.get("VerificationFlag") == "VERIFIED"
     by_reader = decision is not None or verified or any(one.kind == "person" for one in observers)
-    flag = dataset.get("PreliminaryFlag")
+    flag = str(dataset.get("PreliminaryFlag"))
     distance = next((read_number(one) for one in root.named(codes.DISTANCE_FROM_NIPPLE, kind="NUM")), None)
     groups = list(_groups(root, codes.MEASUREMENTS))
     return ReportRead(
@@ -74,7 +74,7 @@ def _read(dataset: "Dataset", name: str) -> ReportRead:
         study_instance_uid=unicode_text(dataset.get("StudyInstanceUID")),
         complete=dataset.get("CompletionFlag") == "COMPLETE",
         verified=verified,
-        final={"FINAL": True, "PRELIMINARY": False}.get(str(flag)),
+        final={"FINAL": True, "PRELIMINARY": False}.get(flag),
         decision=decision,  # type: ignore[arg-type]
         decided=root.text(codes.DECIDED_AT),
         reason=root.text(codes.REJECTION_REASON),
@@ -109,7 +109,7 @@ def _lesions(
     places = {one.tracking_uid: index for index, one in enumerate(found) if one.tracking_uid}
     for group in drafts:
         draft = _lesion(group, False, name)
-        index = places.get(draft.tracking_uid)
+        index = places.get(draft.tracking_uid) if draft.tracking_uid else None
         if index is None:
             found.append(draft)
         else:

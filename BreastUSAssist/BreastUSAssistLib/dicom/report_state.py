@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 UNREAD = "not read by anyone"
 WORDS = {"open": "changed by a reader, not decided", "rejected": "rejected by a reader", "accepted": "accepted"}
-UNVERIFIABLE = "accepted by a reader, not verified: no name or no time"
+UNVERIFIABLE = "accepted, but no name or no time"
 NO_ORGANIZATION = "Not stated"
 """Verifying Organization must have a value (type 1)."""
 READ = f"{SOFTWARE}, research use only"

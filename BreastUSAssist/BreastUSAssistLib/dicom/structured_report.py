@@ -16,7 +16,7 @@ from ..birads.analysis import NOTICE, Analysis
 from ..birads.read_case import ReadCase
 from ..errors import UsageError
 from . import codes
-from .codes import BREAST_ULTRASOUND, COMMENT, PRIVATE_SCHEME, PRIVATE_SCHEME_NAME, Laterality
+from .codes import BREAST_ULTRASOUND, COMMENT, PRIVATE_SCHEME, PRIVATE_SCHEME_NAME
 from .provenance import SOFTWARE, copy_patient_and_study, describe_equipment, laterality, series_references, stamp
 from .report_groups import draft_group, lesion_group, no_lesion_group
 from .report_items import ReportContext
@@ -69,7 +69,7 @@ def report_dataset(
     said = read if read is not None and has_spoken(read.reading) else None
     dataset = _document(headers, frames, analysis, created, series_number)
     describe_state(dataset, said, organization)
-    context = ReportContext(frames, analysis, _side(headers, said), said)
+    context = ReportContext(frames, analysis, laterality(headers), said)
     dataset.update(_content(context, labels, organization))
     set_file_meta(dataset)
     return dataset
@@ -203,11 +203,3 @@ def _removed(read: ReadCase | None) -> list[str]:
     """Sentences on the lesions that are none, for readers of the tree who do not look into the drafts."""
     lesions = read.reading.lesions if read is not None else ()
     return [f"The reader says that lesion {one.number} is none." for one in lesions if not one.present]
-
-
-def _side(headers: "Sequence[Dataset]", read: ReadCase | None) -> Laterality | None:
-    """Side of the breast: the reader's word, else that of the headers."""
-    said = read.reading.place.side if read is not None else "unknown"
-    if said == "unknown":
-        return laterality(headers)
-    return "R" if said == "right" else "L"
