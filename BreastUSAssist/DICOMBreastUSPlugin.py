@@ -84,14 +84,14 @@ class DICOMBreastUSPluginClass(DICOMPlugin):
         loadable = DICOMLoadable()
         loadable.files, loadable.name, loadable.tooltip = list(offer.files), offer.name, offer.tooltip
         loadable.selected, loadable.confidence = True, offer.confidence
-        loadable.breastUSKind = offer.kind
+        loadable.breast_us_kind = offer.kind
         return loadable
 
     def _load(self, loadable):
         from BreastUSAssistLib.mrml.dicom_scene import load_offer
 
         source = load_offer(
-            slicer.mrmlScene, loadable.breastUSKind, loadable.files, loadable.name, self._seek, self._place
+            slicer.mrmlScene, loadable.breast_us_kind, loadable.files, loadable.name, self._seek, self._place
         )
         if source is not None:
             slicer.util.setSliceViewerLayers(background=source.volume, fit=True)

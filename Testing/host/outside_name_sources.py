@@ -44,6 +44,7 @@ WIDGET_FILES = {
     "ctkCollapsibleButton": "CTK: Libs/Widgets/ctkCollapsibleButton.h",
     "ctkPathLineEdit": "CTK: Libs/Widgets/ctkPathLineEdit.h",
     "ctkDICOMDatabase": "CTK: Libs/DICOM/Core/ctkDICOMDatabase.h",
+    "qSlicerDICOMExportable": "Slicer: Modules/Scripted/DICOMLib/Widgets/qSlicerDICOMExportable.h",
 }
 
 MEMBERS = {
@@ -71,7 +72,8 @@ MEMBERS = {
     "qSlicerSegmentEditorScriptedEffect": "setPythonSource",
     "ctkCollapsibleButton": "collapsed collapsedHeight flat text contentsCollapsed setCollapsed",
     "ctkPathLineEdit": "currentPath setCurrentPath currentPathChanged addCurrentPathToHistory settingKey filters Dirs",
-    "ctkDICOMDatabase": "fileForInstance isOpen filesForSeries instanceValue",
+    "ctkDICOMDatabase": "fileForInstance isOpen filesForSeries instanceValue fileValue seriesForFile seriesForStudy",
+    "qSlicerDICOMExportable": "name tooltip subjectHierarchyItemID pluginClass directory confidence tag setTag",
 }
 """Widget -> its members in use, each seen in its header."""
 
@@ -133,6 +135,10 @@ OTHERS = {
     ".registerCustomSampleDataSource": PYTHON_FILES["SampleData"],
     ".sampleDataSourcesByCategory": PYTHON_FILES["SampleData"],
     ".downloadFileIntoCache": PYTHON_FILES["SampleData"],
+    ".getCachedLoadables": PYTHON_FILES["DICOMLib"] + "DICOMPlugin.py",
+    ".cacheLoadables": PYTHON_FILES["DICOMLib"] + "DICOMPlugin.py",
+    ".addSeriesInSubjectHierarchy": PYTHON_FILES["DICOMLib"] + "DICOMPlugin.py",
+    ".referencedInstanceUIDs": PYTHON_FILES["DICOMLib"] + "DICOMPlugin.py",
     ".PyTorchUtilsLogic": PYTHON_FILES["PyTorchUtils"],
     ".torchInstalled": PYTHON_FILES["PyTorchUtils"],
     ".installTorch": PYTHON_FILES["PyTorchUtils"],

@@ -47,7 +47,7 @@ def lesions_of(dataset: "Dataset", laid: "SegmentationLabels") -> list[ToldLesio
             masks.setdefault(number, {})[frame] = mask
     segments = [one for one in laid.segments if one.number in masks]
     numbers = case_numbers(segments)
-    models = {int(item.SegmentNumber): model_of(item) for item in dataset.SegmentSequence}
+    models = {int(item["SegmentNumber"].value): model_of(item) for item in dataset["SegmentSequence"].value}
     return [
         ToldLesion(
             number=numbers[one.number],

@@ -113,7 +113,7 @@ def headers_of(source: UltrasoundSource) -> "list[Dataset]":
 
     files = [read_dicom_source(Path(path)) for path in source.files]
     headers = [file.header for file in files]
-    sizes = {(int(header.Rows), int(header.Columns)) for header in headers}
+    sizes = {(int(header["Rows"].value), int(header["Columns"].value)) for header in headers}
     if sum(file.frame_count for file in files) != source.frame_count or sizes != {(source.rows, source.columns)}:
         text = _("{name} in the scene is not what its DICOM files hold; load it again from the DICOM database.")
         raise InputError(text.format(name=source.name))

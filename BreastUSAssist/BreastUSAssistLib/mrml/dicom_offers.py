@@ -132,7 +132,7 @@ def _image_words(group: "list[DicomFrames]") -> str:
     count = sum(frames.source.frame_count for frames in group)
     words = _("Ultrasound, {count} frames of {columns} x {rows} pixels") if count > 1 else ""
     words = words or _("Ultrasound, {columns} x {rows} pixels")
-    words = words.format(count=count, columns=int(header.Columns), rows=int(header.Rows))
+    words = words.format(count=count, columns=int(header["Columns"].value), rows=int(header["Rows"].value))
     spacings = [region.spacing for region in group[0].regions if region.is_tissue and region.spacing is not None]
     spacing = spacings[0] if spacings else group[0].pixel_spacing
     if spacing is None:
