@@ -11,6 +11,7 @@ from BreastUSAssistLib.labels.new_label import NewLabel
 from BreastUSAssistLib.labels.store import LabelStore
 from BreastUSAssistLib.ultrasound.phantom import LesionSpec, PhantomSpec, render
 from dicom import drafts
+from label_samples import DECLARED
 
 
 @cache
@@ -56,6 +57,7 @@ def drafted_label(seed: int, frame_count: int = 1) -> NewLabel:
         image=identity_of(frames, "still" if frame_count == 1 else "cine"),
         runs=[(draft(drawn), MaskStack.of_labels(drawn))],
         frames=dict(enumerate(frames, start=1)),
+        deidentified=DECLARED,
         patient=f"patient {seed // 2}",
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 from BreastUSAssistLib.birads.analysis import Analysis
 from BreastUSAssistLib.birads.reading import LesionReading, Reading
 from BreastUSAssistLib.labels.case_states import STATES
+from BreastUSAssistLib.labels.picture_gate import PictureGate
 from BreastUSAssistLib.service.worker_clip import WorkerClip, write_frames_now
 from BreastUSAssistLib.service.worker_protocol import write_array
 from BreastUSAssistLib.service.worker_requests import Worksite, perform
@@ -20,6 +21,7 @@ class Process:
     def __init__(self, folder: Path) -> None:
         self.store = folder / "store"
         self.site = Worksite(folder / "exchange")
+        self.site.stores.gate = PictureGate("tests")
         self.site.exchange.mkdir()
         self.told: list[tuple[int, int, str]] = []
 

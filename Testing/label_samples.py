@@ -11,11 +11,16 @@ from BreastUSAssistLib.birads.reading import LesionReading, Reading
 from BreastUSAssistLib.labels.image_identity import identity_of
 from BreastUSAssistLib.labels.masks import MaskStack
 from BreastUSAssistLib.labels.new_label import NewLabel
+from BreastUSAssistLib.labels.picture_gate import PictureGate
+from BreastUSAssistLib.labels.record import Deidentification
 from BreastUSAssistLib.service.analysis_file import read_analysis
 
 KEY = "0123456789abcdef" * 4
 NAME = "Doe^Jane"
 """Of a patient; it must be found nowhere in a store."""
+DECLARED = Deidentification(evidence="declared", by="tests")
+"""Pictures that were made up may be stored."""
+GATE = PictureGate("tests")
 
 
 @contextmanager
@@ -77,6 +82,7 @@ def label(seed: int = 0, kind: str = "accepted", edit: int | None = None, **chan
     """A label of the picture `seed`, drafted as outlines(seed) and left as outlines(edit)."""
     decision = {"accepted": "accepted", "rejected": "rejected"}.get(kind, "open")
     said = {
+        "deidentified": DECLARED if changes.get("frames") else None,
         "kind": kind,
         "image": identity_of([picture(seed)], "still", (f"1.2.826.0.1.{seed}",)),
         "result": MaskStack.of_labels(outlines(seed if edit is None else edit)),

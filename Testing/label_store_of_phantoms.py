@@ -10,6 +10,7 @@ from BreastUSAssistLib.labels.masks import MaskStack
 from BreastUSAssistLib.labels.new_label import NewLabel
 from BreastUSAssistLib.labels.store import LabelStore
 from BreastUSAssistLib.ultrasound.phantom import render, standard_cases
+from label_samples import DECLARED
 from PIL import Image
 
 READER = Reading(case="x", reader="AB", decision="accepted", decided="2026-01-02T03:04:05+00:00")
@@ -41,6 +42,7 @@ def label(seed: int, name: str = "oval-circumscribed", **changes: object) -> New
         "result": MaskStack.of_labels(labels[None]),
         "reading": READER,
         "frames": {1: grey},
+        "deidentified": DECLARED,
         "patient": f"patient {seed // 2}",
     }
     return NewLabel(**{**said, **changes})

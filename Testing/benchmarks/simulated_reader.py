@@ -11,6 +11,7 @@ from BreastUSAssistLib.birads.reading import Reading
 from BreastUSAssistLib.labels.image_identity import identity_of
 from BreastUSAssistLib.labels.masks import MaskStack
 from BreastUSAssistLib.labels.new_label import NewLabel
+from BreastUSAssistLib.labels.record import Deidentification
 from BreastUSAssistLib.labels.store import LabelStore
 from BreastUSAssistLib.learning import metrics
 from BreastUSAssistLib.learning.interactive_evaluation import correct_lesion
@@ -46,6 +47,7 @@ def put_draft(store: LabelStore, row: ManifestRow, predictor: Predictor) -> str:
         image=identity_of(frames.values(), clip.kind),
         runs=[(made.analysis, MaskStack.of_labels(made.labels, spoken=spoken))],
         frames=frames,
+        deidentified=Deidentification(evidence="declared", by="public data set"),
         patient=row.patient,
     )
     return store.put(label).case

@@ -132,6 +132,7 @@ def drafted_phantom(seed: int) -> Any:
     from BreastUSAssistLib.labels.image_identity import identity_of
     from BreastUSAssistLib.labels.masks import MaskStack
     from BreastUSAssistLib.labels.new_label import NewLabel
+    from BreastUSAssistLib.labels.record import Deidentification
     from BreastUSAssistLib.ultrasound.phantom import LesionSpec, PhantomSpec, render
     from drafted_folder import draft
 
@@ -140,7 +141,14 @@ def drafted_phantom(seed: int) -> Any:
     drawn = np.roll(np.asarray(made.masks, np.uint8), 8, axis=2)
     frame = made.frame().grey
     runs = [(draft(drawn), MaskStack.of_labels(drawn))]
-    return NewLabel("autosaved", identity_of([frame], "still"), runs=runs, frames={1: frame}, patient=f"{seed}")
+    return NewLabel(
+        "autosaved",
+        identity_of([frame], "still"),
+        runs=runs,
+        frames={1: frame},
+        deidentified=Deidentification(evidence="declared", by="phantom"),
+        patient=f"{seed}",
+    )
 
 
 def shrink(path: Path) -> None:

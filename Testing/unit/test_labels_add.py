@@ -17,7 +17,7 @@ from BreastUSAssistLib.ultrasound.frame import Clip
 from BreastUSAssistLib.ultrasound.phantom import render, save_dicom, save_png, standard_cases
 from BreastUSAssistLib.ultrasound.reading import open_clip
 from BreastUSAssistLib.ultrasound.tissue import tissue_box
-from label_samples import drafted, label, picture
+from label_samples import GATE, drafted, label, picture
 from label_samples import reading as decided
 from PIL import Image
 
@@ -51,7 +51,7 @@ def draft(clip: Clip) -> tuple[Analysis, MaskStack]:
 
 
 def outcomes(store, clips, draft=None):
-    report = add_images(store, clips, draft)
+    report = add_images(store, clips, draft, gate=GATE)
     return [outcome for _, _, outcome in report.cases], report.bad
 
 
@@ -92,7 +92,7 @@ def test_bad_images_are_named_and_the_good_ones_added(store, image, tmp_path):
     clip = open_clip(image)
     odd = Clip("odd", "still", 1, broken, (tmp_path / "odd.png",))
     told: list[str] = []
-    report = add_images(store, [InputError("gone.png is gone."), odd, clip], tell=told.append)
+    report = add_images(store, [InputError("gone.png is gone."), odd, clip], gate=GATE, tell=told.append)
     assert report.count("added") == 1 and len(report.bad) == 2
     assert report.bad[0] == "gone.png is gone." and "odd.png could not be added (ZeroDivisionError)" in report.bad[1]
     assert PATIENT not in report.bad[1] and len(told) == 3
@@ -111,7 +111,7 @@ def test_still_cine_and_volume_open_as_they_were(store, tmp_path):
     nrrd.write(str(volume), voxels, {"space": "left-posterior-superior", "space directions": np.diag([0.2, 0.3, 0.5])})
     for path, kind in ((still, "still"), (cine, "cine"), (colour, "still"), (volume, "volume")):
         clip = open_clip(path)
-        ((_, case, _),) = add_images(store, [clip]).cases
+        ((_, case, _),) = add_images(store, [clip], gate=GATE).cases
         answer = opened(store, case, tmp_path)
         pixels = np.stack([frame.pixels for frame in clip])
         frames = np.load(answer["frames"])
@@ -130,7 +130,7 @@ def test_the_command_adds_folders_and_names_bad_files(image, tmp_path, capsys):
     store = str(tmp_path / "labels")
     assert main(["labels", "init", "--store", store, "--unencrypted"]) == 0
     capsys.readouterr()
-    words = ["labels", "add", str(image.parent), "--store", store]
+    words = ["labels", "add", str(image.parent), "--store", store, "--deidentified", "tests"]
     assert main([*words, "--json"]) == 3
     out, err = capsys.readouterr()
     said = json.loads(out)
@@ -138,7 +138,7 @@ def test_the_command_adds_folders_and_names_bad_files(image, tmp_path, capsys):
     assert "bad.png" in err
     assert main(words) == 3
     assert "there already, 1 could not be added." in capsys.readouterr().out
-    assert main(["labels", "add", str(image), "--store", store]) == 0
+    assert main(["labels", "add", str(image), "--store", store, "--deidentified", "tests"]) == 0
     assert main(["labels", "add", str(image), "--store", str(tmp_path / "none")]) == 3
 
 
@@ -150,7 +150,7 @@ def test_drafts_are_made_by_the_model_in_use_and_name_no_file(image, tmp_path, c
     folder = tmp_path / "labels"
     main(["labels", "init", "--store", str(folder), "--unencrypted"])
     tiny = ["--model", str(tiny_outline_bundle()), "--reader", "none", "--backend", "torch"]
-    assert main(["labels", "add", str(image), "--store", str(folder), "--draft", *tiny]) == 0
+    assert main(["labels", "add", str(image), "--store", str(folder), "--draft", "--deidentified", "tests", *tiny]) == 0
     with LabelStore.open(folder) as store:
         (one,) = store.list()
         record = store.get(one.case)
@@ -167,7 +167,7 @@ def test_real_images_come_out_as_they_went_in(data_root, store, tmp_path):
     dicom = [path for path in sorted((data_root / "dicom_us").iterdir()) if path.name.startswith("US-RGB")]
     for path in (*busi, *dicom):
         clip = open_clip(path)
-        ((_, case, outcome),) = add_images(store, [clip]).cases
+        ((_, case, outcome),) = add_images(store, [clip], gate=GATE).cases
         frames = np.load(opened(store, case, tmp_path)["frames"])
         pixels = clip.frame(0).pixels
         assert outcome == "added" and np.array_equal(frames[0], pixels if frames.ndim == 4 else clip.frame(0).grey)

@@ -28,7 +28,7 @@ from BreastUSAssistLib.ultrasound.reading import open_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from label_samples import KEY, NAME, drafted, label, outlines, picture, reading
+from label_samples import DECLARED, GATE, KEY, NAME, drafted, label, outlines, picture, reading
 from PIL import Image
 
 PIXELS = tuple(name for name in FORMATS if name != "csv")
@@ -46,17 +46,30 @@ def fill(store: LabelStore) -> None:
             identity_of(cine, "cine"),
             MaskStack.of_labels(labels, spoken=[1, 3]),
             frames={1: cine[0], 2: cine[1]},
+            deidentified=DECLARED,
             spacing=Spacing(row_mm=0.1, column_mm=0.2, source="user"),
         )
     )
     colour = np.stack([picture(seed, 40, 50) for seed in (30, 31, 32)], axis=-1)
-    store.put(NewLabel("imported", identity_of([colour], "still"), MaskStack.of_labels(labels[:1]), frames={1: colour}))
+    store.put(
+        NewLabel(
+            "imported",
+            identity_of([colour], "still"),
+            MaskStack.of_labels(labels[:1]),
+            frames={1: colour},
+            deidentified=DECLARED,
+        )
+    )
     one, other = np.zeros((2, 48, 65), bool)
     one[4:20, 4:20] = other[10:30, 10:30] = True
     both = MaskStack.of((1, 48, 65), {(1, 1): one, (1, 2): other})
-    store.put(NewLabel("imported", identity_of([picture(40)], "still"), both, frames={1: picture(40)}))
+    store.put(
+        NewLabel("imported", identity_of([picture(40)], "still"), both, frames={1: picture(40)}, deidentified=DECLARED)
+    )
     none = MaskStack.of((1, 48, 65), {})
-    store.put(NewLabel("imported", identity_of([picture(50)], "still"), none, frames={1: picture(50)}))
+    store.put(
+        NewLabel("imported", identity_of([picture(50)], "still"), none, frames={1: picture(50)}, deidentified=DECLARED)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +79,9 @@ def folder(tmp_path_factory) -> Path:
         fill(store)
         store.put(label(60, "autosaved", frames={1: picture(60)}))
         store.put(label(61, "rejected", reading=reading(decision="rejected"), frames={1: picture(61)}))
-        store.put(NewLabel("imported", identity_of([picture(70)], "still"), frames={1: picture(70)}))
+        store.put(
+            NewLabel("imported", identity_of([picture(70)], "still"), frames={1: picture(70)}, deidentified=DECLARED)
+        )
     return folder
 
 
@@ -303,7 +318,11 @@ def test_exported_dicom_passes_a_validator(store, tmp_path):
     colour = [np.stack([picture(seed + n, 40, 50) for n in range(3)], axis=-1) for seed in (90, 91)]
     with LabelStore.create(tmp_path / "s", secret=KEY) as more:
         masks = MaskStack.of_labels(outlines(5, 2, 40, 50))
-        more.put(NewLabel("imported", identity_of(colour, "cine"), masks, frames=dict(enumerate(colour, 1))))
+        more.put(
+            NewLabel(
+                "imported", identity_of(colour, "cine"), masks, frames=dict(enumerate(colour, 1)), deidentified=DECLARED
+            )
+        )
         export(more, tmp_path / "more", "seg")
     export(store, tmp_path / "a", "seg")
     for path in (*tmp_path.glob("more/*/*.dcm"), *tmp_path.glob("a/*/*.dcm")):
@@ -448,7 +467,7 @@ def test_real_images_go_in_and_come_out_again(data_root, tmp_path):
     manifest.write_text("\n".join([lines[0], *lines[1:3], *lines[1600:1602], *lines[-2:]]) + "\n")
     rows = read_manifest(manifest, data_root)
     with LabelStore.create(tmp_path / "s", encrypted=False) as store:
-        import_manifest(store, manifest, data_root)
+        import_manifest(store, manifest, data_root, gate=GATE)
         export(store, tmp_path / "n", "nnunet")
         names = [summary.case for summary in store.list()]
     for name, row in zip(names, rows, strict=True):

@@ -23,7 +23,7 @@ from BreastUSAssistLib.learning.manifest import load_image, mask_of, read_manife
 from BreastUSAssistLib.service.label_import import import_manifest
 from BreastUSAssistLib.ultrasound.phantom import LesionSpec, PhantomSpec, render, save_dicom
 from BreastUSAssistLib.ultrasound.reading import open_clip
-from label_samples import KEY, drafted, outlines, picture, reading
+from label_samples import GATE, KEY, drafted, outlines, picture, reading
 from PIL import Image
 
 REAL = {
@@ -83,7 +83,7 @@ def masks_in(store: LabelStore) -> np.ndarray:
 def test_real_images_are_in_the_store_with_all_that_their_table_says(store, data_root, tmp_path):
     rows = real_rows(data_root)
     manifest = table(tmp_path / "m.csv", rows)
-    report = import_manifest(store, manifest, data_root)
+    report = import_manifest(store, manifest, data_root, gate=GATE)
     assert (report.added, report.there, report.bad) == (len(rows), 0, [])
     patients = {}
     for row, cells, summary in zip(read_manifest(manifest, data_root), rows, store.list(), strict=True):
@@ -113,9 +113,9 @@ def test_real_images_are_in_the_store_with_all_that_their_table_says(store, data
 
 def test_a_second_run_adds_nothing(store, data_root, tmp_path):
     manifest = table(tmp_path / "m.csv", real_rows(data_root))
-    import_manifest(store, manifest, data_root)
+    import_manifest(store, manifest, data_root, gate=GATE)
     head = store.head()
-    again = import_manifest(store, manifest, data_root)
+    again = import_manifest(store, manifest, data_root, gate=GATE)
     assert (again.added, again.there) == (0, len(store.list())) and store.head() == head
 
 
@@ -128,8 +128,8 @@ def test_a_run_cut_short_goes_on(store, root, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        import_manifest(store, manifest, root, progress=stop)
-    report = import_manifest(store, manifest, root)
+        import_manifest(store, manifest, root, progress=stop, gate=GATE)
+    report = import_manifest(store, manifest, root, gate=GATE)
     assert (report.added, report.there) == (2, 2)
     assert len({store.get(one.case).patient for one in store.list()}) == 1
 
@@ -138,12 +138,12 @@ def test_an_import_hides_no_readers_label(store, root, tmp_path):
     image = save(root / "a.png", picture(0))
     row = {"image": image, "mask": save(root / "m.png", outlines(0)[0]), "pathology": "benign"}
     manifest = table(tmp_path / "m.csv", [row])
-    import_manifest(store, manifest, root)
+    import_manifest(store, manifest, root, gate=GATE)
     imported = only(store)
     left = MaskStack.of_labels(outlines(5))
     store.put(NewLabel("accepted", imported.image, left, reading(), [(drafted(), left)]))
     save(root / "m.png", outlines(1)[0])
-    report = import_manifest(store, manifest, root)
+    report = import_manifest(store, manifest, root, gate=GATE)
     assert (report.added, report.there, report.kept) == (0, 0, 1)
     assert only(store).kind == "accepted" and store.result(only(store)) == left
     assert known_of(store, only(store)) == {"pathology": "benign"}
@@ -152,9 +152,9 @@ def test_an_import_hides_no_readers_label(store, root, tmp_path):
 def test_a_changed_mask_is_a_new_version(store, root, tmp_path):
     image = save(root / "a.png", picture(0))
     manifest = table(tmp_path / "m.csv", [{"image": image, "mask": save(root / "m.png", outlines(0)[0])}])
-    import_manifest(store, manifest, root)
+    import_manifest(store, manifest, root, gate=GATE)
     save(root / "m.png", outlines(1)[0])
-    assert import_manifest(store, manifest, root).added == 1
+    assert import_manifest(store, manifest, root, gate=GATE).added == 1
     assert only(store).version == 2 and np.array_equal(masks_in(store), outlines(1))
 
 
@@ -165,10 +165,10 @@ def test_two_rows_of_one_image_are_versions_of_one_case_and_told(store, root, tm
         for seed, name in enumerate(("a.png", "b.png"))
     ]
     manifest = table(tmp_path / "m.csv", rows)
-    report = import_manifest(store, manifest, root)
+    report = import_manifest(store, manifest, root, gate=GATE)
     assert report.added == 2 and "b.png has the same pixels as a.png" in report.notes[0]
     head = store.head()
-    assert import_manifest(store, manifest, root).there == 2 and store.head() == head
+    assert import_manifest(store, manifest, root, gate=GATE).there == 2 and store.head() == head
 
 
 def test_an_image_without_a_mask_waits_and_a_normal_one_shows_no_lesion(store, root, tmp_path):
@@ -176,7 +176,7 @@ def test_an_image_without_a_mask_waits_and_a_normal_one_shows_no_lesion(store, r
         {"image": save(root / "a.png", picture(0)), "pathology": ""},
         {"image": save(root / "b.png", picture(1)), "pathology": "normal"},
     ]
-    import_manifest(store, table(tmp_path / "m.csv", rows), root)
+    import_manifest(store, table(tmp_path / "m.csv", rows), root, gate=GATE)
     waiting, normal = (store.get(one.case) for one in store.list())
     assert waiting.result is None
     assert store.result(normal).planes == {} and store.result(normal).spoken == (1,)
@@ -184,9 +184,9 @@ def test_an_image_without_a_mask_waits_and_a_normal_one_shows_no_lesion(store, r
 
 def test_pixels_can_be_left_out_and_come_later(store, root, tmp_path):
     manifest = table(tmp_path / "m.csv", [{"image": save(root / "a.png", picture(0))}])
-    import_manifest(store, manifest, root, keep_pixels=False)
+    import_manifest(store, manifest, root, keep_pixels=False, gate=GATE)
     assert store.frame_numbers(only(store)) == ()
-    assert import_manifest(store, manifest, root).added == 1
+    assert import_manifest(store, manifest, root, gate=GATE).added == 1
     assert np.array_equal(store.frame(only(store), 1), picture(0))
 
 
@@ -203,7 +203,7 @@ def test_masks_of_many_programs_are_read_exactly(store, root, tmp_path, form):
     mask = mask or white.convert("1")
     mask.save(root / "m.png")
     manifest = table(tmp_path / "m.csv", [{"image": save(root / "a.png", picture(0)), "mask": "m.png"}])
-    assert import_manifest(store, manifest, root).bad == []
+    assert import_manifest(store, manifest, root, gate=GATE).bad == []
     assert np.array_equal(masks_in(store)[0], expected)
 
 
@@ -238,7 +238,9 @@ def test_a_cine_takes_its_masks_from_a_folder_a_segmentation_or_an_nrrd_file(sto
     write_slicer_segmentation(root / "a.seg.nrrd", labels, lesions_of(labels), None, "cine")
     nrrd.write(str(root / "labels.nrrd"), labels.astype(np.int16), index_order="C")
     for mask in ("masks", "seg.dcm", "a.seg.nrrd", "labels.nrrd"):
-        report = import_manifest(store, table(tmp_path / "m.csv", [{"image": "cine.dcm", "mask": mask}]), root)
+        report = import_manifest(
+            store, table(tmp_path / "m.csv", [{"image": "cine.dcm", "mask": mask}]), root, gate=GATE
+        )
         assert report.bad == [], mask
         assert np.array_equal(masks_in(store), labels), mask
     # All of them say the same: one version.
@@ -259,7 +261,7 @@ def test_segments_that_slicer_cut_and_laid_over_each_other_come_to_their_place(s
     }
     nrrd.write(str(root / "m.seg.nrrd"), layers, header, index_order="C")
     manifest = table(tmp_path / "m.csv", [{"image": save(root / "a.png", picture(0)), "mask": "m.seg.nrrd"}])
-    assert import_manifest(store, manifest, root).bad == []
+    assert import_manifest(store, manifest, root, gate=GATE).bad == []
     result = store.result(only(store))
     assert np.array_equal(result.mask(1, 1), first) and np.array_equal(result.mask(1, 2), second)
 
@@ -275,7 +277,7 @@ def test_a_row_that_cannot_be_put_together_does_not_stop_the_others(store, root,
     del bare.StudyInstanceUID
     bare.save_as(root / "bare.dcm")
     rows = [{"image": "bare.dcm", "mask": "seg.dcm"}, {"image": "cine.dcm", "mask": "seg.dcm"}]
-    report = import_manifest(store, table(tmp_path / "m.csv", rows), root)
+    report = import_manifest(store, table(tmp_path / "m.csv", rows), root, gate=GATE)
     assert report.added == 1 and len(report.bad) == 1 and "StudyInstanceUID" in report.bad[0]
 
 
@@ -304,7 +306,19 @@ def test_bad_rows_are_named_and_the_good_ones_done(root, tmp_path, capsys, monke
     folder = str(tmp_path / "s")
     assert main(["labels", "init", "--store", folder]) == 0
     capsys.readouterr()
-    call = ["labels", "import", "--store", folder, "--manifest", str(manifest), "--root", str(root), "--json"]
+    call = [
+        "labels",
+        "import",
+        "--store",
+        folder,
+        "--manifest",
+        str(manifest),
+        "--root",
+        str(root),
+        "--json",
+        "--deidentified",
+        "tests",
+    ]
     assert main(call) == 3
     out, err = capsys.readouterr()
     said = json.loads(out)
@@ -323,7 +337,7 @@ def test_a_killed_import_leaves_a_whole_store_and_goes_on(root, tmp_path, monkey
     folder = tmp_path / "s"
     LabelStore.create(folder).close()
     command = [sys.executable, "-m", "BreastUSAssistLib", "labels", "import", "--store", str(folder)]
-    command += ["--manifest", str(manifest), "--root", str(root)]
+    command += ["--manifest", str(manifest), "--root", str(root), "--deidentified", "tests"]
     child = subprocess.Popen(command, cwd=Path(BreastUSAssistLib.__file__).parents[1], stderr=subprocess.DEVNULL)
     while child.poll() is None:
         with LabelStore.open(folder) as store:
@@ -333,7 +347,7 @@ def test_a_killed_import_leaves_a_whole_store_and_goes_on(root, tmp_path, monkey
     child.wait()
     with LabelStore.open(folder) as store:
         done = len(store.list())
-        report = import_manifest(store, manifest, root)
+        report = import_manifest(store, manifest, root, gate=GATE)
         assert (report.there, report.added) == (done, 40 - done)
         assert store.verify().damages == []
 

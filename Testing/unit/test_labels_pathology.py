@@ -13,7 +13,7 @@ from BreastUSAssistLib.labels.known_values import known_of, pathology_of
 from BreastUSAssistLib.labels.store import LabelStore
 from BreastUSAssistLib.service.label_export import WRITERS
 from BreastUSAssistLib.service.label_import import import_manifest
-from label_samples import KEY, label, outlines, picture, reading
+from label_samples import GATE, KEY, label, outlines, picture, reading
 from PIL import Image
 
 OLD = Path(__file__).parent / "data" / "label-store-imported-1.0.zip"
@@ -35,7 +35,7 @@ def imported(store, root, *pathologies):
         Image.fromarray(outlines(seed)[0]).save(root / f"{seed}-mask.png")
         lines.append(f"{seed}.png,{'' if pathology == 'normal' else f'{seed}-mask.png'},{pathology}")
     (root / "m.csv").write_text("\n".join(lines), "utf-8")
-    return import_manifest(store, root / "m.csv", root)
+    return import_manifest(store, root / "m.csv", root, gate=GATE)
 
 
 def test_an_import_says_it_and_a_reader_keeps_or_changes_it(store, tmp_path):
@@ -78,7 +78,9 @@ def test_records_of_the_first_format_tell_it_by_their_notes(tmp_path):
         assert [record.kind for record in records] == ["accepted", "imported", "imported"]
         assert all(record.pathology is None for record in records)
         assert [pathology_of(store, record) for record in records] == ["malignant", "normal", None]
-        assert imported(store, tmp_path / "root", "malignant", "normal", "").there == 3
+        assert store.latest(records[1].case).deidentified is None
+        again = imported(store, tmp_path / "root", "malignant", "normal", "")
+        assert (again.added, again.kept) == (2, 1), "pictures of these are now known to show no patient data"
         new = store.put(label(0, edit=9, pathology="benign"))
         assert pathology_of(store, new) == "benign" and new.version == 3
         assert np.array_equal(store.result(new).labels(), outlines(9))

@@ -100,3 +100,14 @@ def tell(line: str) -> None:
 def print_json(content: Any) -> None:
     """Print JSON on standard output."""
     print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def add_declared_argument(parser: argparse.ArgumentParser) -> None:
+    """Add --deidentified: who says that the pictures show no patient data, so that they are stored as they are."""
+    parser.add_argument(
+        "--deidentified",
+        default="",
+        metavar="NAME",
+        help="who declares that the images are de-identified, such as a public data set; without it, and without a "
+        "DICOM header that says so, images are cleaned: black outside the ultrasound regions, text in them filled",
+    )

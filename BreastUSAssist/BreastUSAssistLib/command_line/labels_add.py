@@ -6,7 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import add_model_arguments, add_reader_argument, print_json, reader_of, show_progress, tell
+from .arguments import (
+    add_declared_argument,
+    add_model_arguments,
+    add_reader_argument,
+    print_json,
+    reader_of,
+    show_progress,
+    tell,
+)
 
 if TYPE_CHECKING:
     from ..birads.analysis import Analysis
@@ -25,6 +33,7 @@ def add_to(parts: Any, part: Part) -> None:
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="file, folder, DICOM series or zip")
     parser.add_argument("--draft", action="store_true", help="have the models outline and describe each image")
     parser.add_argument("--ignore-gates", action="store_true", help="draft frames that the input gates would stop")
+    add_declared_argument(parser)
     parser.add_argument("--debug", action="store_true", help="stop at an unexpected error and show where it arose")
     add_model_arguments(parser, "the one promoted in the store, else the one that is shipped")
     add_reader_argument(parser)
@@ -33,6 +42,7 @@ def add_to(parts: Any, part: Part) -> None:
 def run(options: argparse.Namespace) -> int:
     """Add; 3 when an input could not be added, each named, the good ones added."""
     from ..labels.adding import add_images
+    from ..labels.picture_gate import PictureGate
     from ..labels.store import LabelStore
     from ..ultrasound.reading import open_clips
     from . import BAD_INPUT, DONE
@@ -40,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     with LabelStore.open(options.store) as store, tempfile.TemporaryDirectory(prefix="breastusassist-") as workspace:
         draft = _draft(store, options) if options.draft else None
         clips = open_clips(options.inputs, Path(workspace))
-        report = add_images(store, clips, draft, tell=tell, debug=options.debug)
+        report = add_images(store, clips, draft, gate=PictureGate(options.deidentified), tell=tell, debug=options.debug)
     if options.json:
         print_json(_as_json(options.store, report))
     else:
@@ -88,7 +98,7 @@ def _predictor(store: "LabelStore", options: argparse.Namespace) -> "Predictor":
 
 def _as_json(store: Path, report: "AddReport") -> dict[str, Any]:
     cases = [{"image": name, "case": case, "outcome": outcome} for name, case, outcome in report.cases]
-    return {"store": str(store), "cases": cases, "failures": report.bad}
+    return {"store": str(store), "cases": cases, "failures": report.bad, "without_pictures": report.withheld}
 
 
 def _summary(report: "AddReport") -> str:
@@ -100,5 +110,6 @@ def _summary(report: "AddReport") -> str:
         "kept": "left as a reader or an import has them",
     }
     told = [f"{report.count(outcome)} {said}" for outcome, said in words.items() if report.count(outcome)]
+    told += [f"{len(report.withheld)} without their pictures"] if report.withheld else []
     told += [f"{len(report.bad)} could not be added"] if report.bad else []
     return (", ".join(told) or "no image found") + "."

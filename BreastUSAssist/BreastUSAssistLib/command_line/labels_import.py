@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .arguments import existing_folder, print_json, show_progress, tell
+from .arguments import add_declared_argument, existing_folder, print_json, show_progress, tell
 
 Part = Callable[..., argparse.ArgumentParser]
 _STEP = 100
@@ -26,10 +26,12 @@ def add_to(parts: Any, part: Part) -> None:
     parser.add_argument(
         "--no-pixels", action="store_true", help="leave the images out: smaller, but nothing can be trained from it"
     )
+    add_declared_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Import; 3 when rows could not be read, each named, the good ones imported."""
+    from ..labels.picture_gate import PictureGate
     from ..labels.store import LabelStore
     from ..service.label_import import import_manifest
     from . import BAD_INPUT, DONE
@@ -37,7 +39,12 @@ def run(options: argparse.Namespace) -> int:
     root = existing_folder(options.root, "--root")
     with LabelStore.open(options.store) as store:
         report = import_manifest(
-            store, options.manifest, root, keep_pixels=not options.no_pixels, progress=_show_progress
+            store,
+            options.manifest,
+            root,
+            keep_pixels=not options.no_pixels,
+            gate=PictureGate(options.deidentified),
+            progress=_show_progress,
         )
     for sentence in report.notes:
         tell(f"note: {sentence}")

@@ -12,6 +12,8 @@ from .case_facts import case_steps
 from .image_identity import identity_of
 from .masks import MaskStack
 from .new_label import NewLabel
+from .picture_evidence import has_pictures
+from .picture_gate import PictureGate
 from .store import LabelStore
 
 Draft = Callable[[Clip], tuple[Analysis, MaskStack]]
@@ -35,6 +37,8 @@ class AddReport:
     """Name of each clip, its case in the store, and what became of it."""
     bad: list[str] = field(default_factory=list)
     """One sentence for each image that could not be added."""
+    withheld: list[str] = field(default_factory=list)
+    """One sentence for each image that was added without its pixels: nothing says that it shows no patient data."""
 
     def count(self, outcome: Outcome) -> int:
         """Number of images of which that became."""
@@ -46,6 +50,7 @@ def add_images(
     clips: Iterable[Clip | InputError],
     draft: Draft | None = None,
     *,
+    gate: PictureGate | None = None,
     tell: Callable[[str], None] = lambda line: None,
     debug: bool = False,
 ) -> AddReport:
@@ -57,18 +62,19 @@ def add_images(
         store: open store.
         clips: images, or why one could not be opened.
         draft: analyses those that have no draft yet and that nobody began; None adds them as they are.
+        gate: what pictures pass on their way into the store; None: one that nobody declares anything to.
         tell: given a line for each image.
         debug: let an unexpected error stop the run with its traceback, which may quote the file.
 
     Raises:
         OutputError: the store cannot be written; the images before are stored.
     """
-    report = AddReport()
+    report, gate = AddReport(), gate or PictureGate()
     for clip in clips:
         try:
             if isinstance(clip, InputError):
                 raise clip
-            case, outcome = _add(store, clip, draft)
+            case, outcome, why = _add(store, clip, draft, gate)
         except OutputError:
             raise
         except BreastUSAssistError as error:
@@ -82,40 +88,49 @@ def add_images(
         else:
             report.cases.append((clip.name, case, outcome))
             tell(f"{clip.name}: {case} {_WORDS[outcome]}")
+            if why:
+                report.withheld.append(f"{clip.name}: {why}")
+                tell(report.withheld[-1])
             continue
         report.bad.append(told)
         tell(told)
     return report
 
 
-def _add(store: LabelStore, clip: Clip, draft: Draft | None) -> tuple[str, Outcome]:
+def _add(store: LabelStore, clip: Clip, draft: Draft | None, gate: PictureGate) -> tuple[str, Outcome, str]:
+    """Case of a clip, what became of it, and a sentence where its pictures were not kept."""
     frames = list(clip)
     uids = dict.fromkeys(str(header.get("SOPInstanceUID") or "") for header in clip.headers)
     image = identity_of((frame.pixels for frame in frames), clip.kind, [uid for uid in uids if uid])
     case = store.case_of(image)
     steps = case_steps(store, case)
     if any(step.begun or step.kind == "imported" for step in steps):
-        return case, "kept"
+        return case, "kept", ""
     last = store.latest(case)
     drafted = any(step.drafted for step in steps)
-    stored = last is not None and len(store.frame_numbers(last)) == image.frame_count
-    if drafted or (stored and draft is None):
-        return case, "there"
-    # Each frame was decoded once, to know the image; the models get the same.
-    runs = [] if draft is None else [draft(replace(clip, decode=frames.__getitem__))]
+    stored = last is not None and has_pictures(store, last)
+    if (stored and drafted) or (draft is None and (stored or drafted)):
+        return case, "there", ""
+    # Each frame was decoded once, to know the image; gate and models get the same.
+    decoded = replace(clip, decode=frames.__getitem__)
+    passed = None if stored else gate(decoded)
+    if passed is not None and not passed.frames and last is not None and (drafted or draft is None):
+        return case, "there", passed.why
+    runs = [] if draft is None else [draft(decoded)]
     store.put(
         NewLabel(
             kind="autosaved",
             image=image,
             runs=runs,
-            frames={} if stored else {number: frame.pixels for number, frame in enumerate(frames, 1)},
+            frames={} if passed is None else passed.frames,
+            deidentified=None if passed is None else passed.deidentified,
             spacing=_spacing(frames[0]),
             slice_mm=clip.slice_mm,
             frame_ms=clip.frame_ms,
             patient=next((str(header.PatientID) for header in clip.headers if header.get("PatientID")), None),
         )
     )
-    return case, "drafted" if runs else "added"
+    return case, "drafted" if runs else "added", "" if passed is None else passed.why
 
 
 def _spacing(frame: UltrasoundFrame) -> Spacing | None:

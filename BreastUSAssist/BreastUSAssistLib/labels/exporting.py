@@ -15,6 +15,7 @@ from .export_query import QUERY, ExportCounts, ExportedRecord, ExportQuery, Expo
 from .export_split import parts_of
 from .known_values import known_of
 from .masks import MaskStack
+from .picture_evidence import HOW_TO, with_evidence
 from .record import LabelRecord
 from .store import LabelStore
 
@@ -98,8 +99,8 @@ def export_labels(
     """Write one view of the store to `out`, whole or not at all, with query.json beside it.
 
     Each case has its latest version in it (up to `query.head`) if that is of one of the kinds asked for. Left out, and
-    counted, are cases in dispute (unless asked for), cases without masks and frames without stored pixels. Pixels are
-    written as they are stored: text that is burnt into them is not removed.
+    counted, are cases in dispute (unless asked for), cases without masks, frames without stored pixels, and pictures
+    without evidence that they show no patient data (see picture_gate).
 
     Args:
         store: open store; nothing is written to it.
@@ -121,8 +122,6 @@ def export_labels(
     content = ExportContent(store, query, cases, progress, notes)
     if not cases:
         raise InputError(f"No label of the kinds {', '.join(query.kinds)} can be exported; {_first(notes, damaged)}")
-    if query.format not in WITHOUT_PIXELS:
-        notes.append("Images are as they were stored: text that is burnt into them was not removed.")
     with folder_written_whole(out) as folder:
         write(folder, content)
         record = _record(content, len(damaged))
@@ -163,7 +162,7 @@ def _cases(store: LabelStore, query: ExportQuery) -> tuple[tuple[ExportedCase, .
     """Cases to export, notes on what is left out, and a sentence for each damaged record."""
     found: list[tuple[LabelRecord, int, tuple[int, ...]]] = []
     damaged: list[str] = []
-    without_masks = without_pixels = frames_left_out = 0
+    without_masks = without_pixels = frames_left_out = unproven = 0
     last, disputed = _last(query), 0
     disputes = None if query.include_disputed else Disputes(store, last)
     for case, version in counted_versions(store, query.kinds, last):
@@ -171,10 +170,13 @@ def _cases(store: LabelStore, query: ExportQuery) -> tuple[tuple[ExportedCase, .
             if disputes is not None and disputes.holds(case):
                 disputed += 1
                 continue
-            record = store.get(case, version)
+            record = with_evidence(store, stored := store.get(case, version))
             masks = store.result(record)
             if masks is None:
                 without_masks += 1
+                continue
+            if stored.frames is not None and record.frames is None and query.format not in WITHOUT_PIXELS:
+                unproven += 1
                 continue
             frames = _frames(store, record, masks, query)
         except InputError as error:
@@ -194,6 +196,11 @@ def _cases(store: LabelStore, query: ExportQuery) -> tuple[tuple[ExportedCase, .
         notes.append(f"{disputed} cases are in dispute and were left out; settle them, or ask for --include-disputed.")
     if without_masks:
         notes.append(f"{without_masks} cases have no masks and were left out.")
+    if unproven:
+        notes.append(
+            f"The pictures of {unproven} cases were left out because nothing says that they show no patient data; "
+            f"{HOW_TO}."
+        )
     if frames_left_out:
         notes.append(
             f"{frames_left_out} frames ({without_pixels} whole cases) were left out because their pixels are not "

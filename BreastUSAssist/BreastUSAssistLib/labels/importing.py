@@ -18,9 +18,9 @@ class ImportedImage:
 
     name: str
     """What messages call it; it is not stored."""
-    read: Callable[[], NewLabel]
-    """Reads image and masks into a label of kind "imported". Raises InputError or UsageError naming what is
-    wrong."""
+    read: Callable[[], "tuple[NewLabel, str]"]
+    """Reads image and masks into a label of kind "imported"; with a sentence where its pictures were not kept. Raises
+    InputError or UsageError naming what is wrong."""
 
 
 @dataclass
@@ -55,9 +55,10 @@ def import_labels(
     """
     report = ImportReport()
     first: dict[str, str] = {}
+    withheld: list[str] = []
     for done, image in enumerate(images, 1):
         try:
-            label = image.read()
+            label, why = image.read()
             case = store.case_of(label.image)
             if case in first:
                 report.notes.append(
@@ -66,9 +67,12 @@ def import_labels(
                 )
             first.setdefault(case, image.name)
             _import_one(store, case, label, report)
+            if why:
+                withheld.append(why)
         except (InputError, UsageError) as error:
             report.bad.append(str(error))
         progress(done, total)
+    report.notes += [f"{withheld.count(why)} images: {why}" for why in dict.fromkeys(withheld)]
     return report
 
 
@@ -91,4 +95,5 @@ def _says_the_same(store: LabelStore, record: LabelRecord, label: NewLabel) -> b
         and store.result(record) == label.result
         and label.pathology in (None, pathology_of(store, record))
         and set(label.frames) <= set(store.frame_numbers(record))
+        and (record.deidentified is not None or not label.frames)
     )

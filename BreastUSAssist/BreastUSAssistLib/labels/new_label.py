@@ -12,7 +12,7 @@ from .blobs import BlobFolder, Content
 from .image_identity import canonical_pixels
 from .masks import MaskStack
 from .pixel_content import frame_to_bytes
-from .record import Digest, ImageIdentity, LabelRecord, ModelReference, Pathology, RecordKind, Run
+from .record import Deidentification, Digest, ImageIdentity, LabelRecord, ModelReference, Pathology, RecordKind, Run
 from .record_text import finite_json
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class NewLabel:
     """The AI's drafts, in the order of the runs, unchanged."""
     frames: "Mapping[int, np.ndarray]" = field(default_factory=dict)
     """Frames to keep for training, by 1-based number; uint8, (rows, columns[, 3]). Those of earlier versions stay."""
+    deidentified: Deidentification | None = None
+    """Why `frames` may be stored, see picture_gate; they are those that passed the gate, not the original ones."""
     spacing: Spacing | None = None
     """None: that of the last run."""
     slice_mm: float | None = None
@@ -53,9 +55,14 @@ def check_fits(label: NewLabel) -> None:
     """Check a label before anything of it is stored.
 
     Raises:
-        InputError: masks or frames of another size than the image; or nobody decided what its kind says.
+        InputError: masks or frames of another size than the image; frames of which nothing says that they are
+            de-identified; or nobody decided what its kind says.
     """
     reading = label.reading
+    if label.frames and label.deidentified is None:
+        raise InputError(
+            "Pictures enter the label store de-identified alone; send them through the picture gate first."
+        )
     decided = reading is not None and reading.decision == label.kind and reading.reader.strip()
     if label.kind in ("accepted", "rejected") and not decided:
         raise InputError(f"A label is {label.kind} by a named reader alone; give the reading that decided so.")
@@ -70,10 +77,16 @@ def check_fits(label: NewLabel) -> None:
             )
 
 
-def store_blobs(label: NewLabel, case: str, blobs: BlobFolder, kept_frames: Mapping[int, str]) -> LabelRecord:
+def store_blobs(
+    label: NewLabel,
+    case: str,
+    blobs: BlobFolder,
+    kept_frames: Mapping[int, str],
+    evidence: Deidentification | None = None,
+) -> LabelRecord:
     """Write the blobs of a label; return its record as version 1, still without its place in the history.
 
-    `kept_frames` are the addresses of frames that an earlier version has.
+    `kept_frames` are the addresses of frames that an earlier version has, `evidence` why they may be stored.
 
     Raises:
         InputError: a frame that cannot be stored.
@@ -112,6 +125,7 @@ def store_blobs(label: NewLabel, case: str, blobs: BlobFolder, kept_frames: Mapp
         runs=runs,
         result=result,
         frames=listed,
+        deidentified=_evidence(label, kept_frames, evidence),
         reading=reading,
         decision=reading.decision if reading else "open",
         reason=reading.reason if reading else "",
@@ -132,6 +146,15 @@ def analysis_content(analysis: Analysis, case: str) -> bytes:
     )
     changes = {"case": case, "source": source, "frames": frames}
     return finite_json(analysis.model_copy(update=changes).model_dump(), "The analysis")
+
+
+def _evidence(
+    label: NewLabel, kept_frames: Mapping[int, str], before: Deidentification | None
+) -> Deidentification | None:
+    """Evidence that holds for all frames of the new version: those of an old store may have none."""
+    if set(kept_frames) - set(label.frames) and before is None:
+        return None
+    return label.deidentified if label.frames else before
 
 
 def _frame_list(addresses: Mapping[int, str]) -> Content:

@@ -8,7 +8,7 @@ from ..birads.analysis import Spacing
 from ..birads.lesion import Record
 from ..birads.reading import Decision, Reading
 
-SCHEMA_VERSION: Final = "1.1"
+SCHEMA_VERSION: Final = "1.2"
 
 RecordKind = Literal["accepted", "rejected", "autosaved", "imported"]
 """accepted, rejected: a named reader decided. autosaved: work in progress. imported: masks from outside."""
@@ -55,10 +55,25 @@ class Run(Record):
     """Blob of the drafted masks (MaskStack)."""
 
 
+class Deidentification(Record):
+    """Why stored pictures count as free of patient data (see picture_gate)."""
+
+    evidence: Literal["header", "cleaned", "declared"]
+    """header: the DICOM header said so. cleaned: by this software, as below. declared: a named person said so."""
+    by: str = Field(default="", max_length=200)
+    """Who declared it."""
+    finder: str = Field(default="", max_length=200)
+    """Name and version of what looked for text in pictures that were cleaned."""
+    texts: int = Field(default=0, ge=0)
+    """Places with text that were filled, in every frame."""
+    blanked_share: float = Field(default=0.0, ge=0, le=1)
+    """Of each picture, surrounds and texts."""
+
+
 class LabelRecord(Record):
     """One stored version of one label."""
 
-    schema_version: Literal["1.1"] = SCHEMA_VERSION
+    schema_version: Literal["1.2"] = SCHEMA_VERSION
     case: CaseName
     """Pseudonym of the image, the same for the same pixels in one store (see LabelStore.case_of)."""
     version: int = Field(ge=1)
@@ -87,6 +102,8 @@ class LabelRecord(Record):
     """Blob of the masks as the reader left them (MaskStack); None where there are none."""
     frames: Digest | None = None
     """Blob that lists the stored frames and their blobs (JSON: digest by 1-based frame number); None where none are."""
+    deidentified: Deidentification | None = None
+    """Evidence for all stored frames; None where none are stored, and where records before format 1.2 stored them."""
     reading: Reading | None = None
     """What the reader changed and decided, its case replaced by the pseudonym; None for imported masks."""
     decision: Decision = "open"

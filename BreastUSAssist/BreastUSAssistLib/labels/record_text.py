@@ -9,7 +9,7 @@ from ..errors import InputError, OutputError
 from ..json_schema import published_schema
 from .record import SCHEMA_VERSION, LabelRecord
 
-OLDER: tuple[str, ...] = ("1.0",)
+OLDER: tuple[str, ...] = ("1.0", "1.1")
 """Versions that are still read."""
 
 

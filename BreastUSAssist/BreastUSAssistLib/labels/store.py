@@ -164,7 +164,8 @@ class LabelStore(RecordContents):
         with self._lock:
             self._check_writable()
             last, frames = self._latest_whole(case)
-            record = store_blobs(label, case, self._blobs, frames)
+            evidence = None if last is None else last.deidentified
+            record = store_blobs(label, case, self._blobs, frames, evidence)
             patient = None if label.patient is None else self.patient_of(label.patient)
             known: dict[str, object] = {"patient": patient}
             if last is not None:
@@ -181,7 +182,11 @@ class LabelStore(RecordContents):
         with self._lock:
             self._check_writable()
             old = self.get(case, version)
-            changes = {"restored_from": version, "restored_by": by}
+            changes: dict[str, object] = {"restored_from": version, "restored_by": by}
+            last, _ = self._latest_whole(case)
+            if old.deidentified is None and last is not None and last.deidentified is not None:
+                # Pictures that were cleaned since do not come back as they were.
+                changes |= {"frames": last.frames, "deidentified": last.deidentified}
             return self._added(old.model_copy(update=changes), None)
 
     def get(self, case: str, version: int | None = None) -> LabelRecord:

@@ -13,6 +13,7 @@ from ..labels.export_query import ExportQuery, Part
 from ..labels.export_split import parts_of
 from ..labels.image_identity import identity_of
 from ..labels.known_values import pathology_of
+from ..labels.picture_evidence import HOW_TO, with_evidence
 from ..labels.record import LabelRecord, Pathology, RecordKind
 from ..labels.store import LabelStore
 from ..model.preprocessing import Letterbox
@@ -76,7 +77,8 @@ class LabelData:
 def label_data(store: LabelStore, query: LabelQuery) -> LabelData:
     """Frames of the labels that `query` asks for, patients kept together.
 
-    A frame counts where its pixels are stored and somebody looked at it; without a lesion it is an example of none.
+    A frame counts where its pixels are stored, with evidence that they show no patient data, and somebody looked at it;
+    without a lesion it is an example of none.
     The patients held back are those that an export with the same share and seed calls its test part.
 
     Raises:
@@ -86,18 +88,20 @@ def label_data(store: LabelStore, query: LabelQuery) -> LabelData:
     last = int(head.partition(":")[0])
     disputes = None if query.include_disputed else Disputes(store, last)
     frames: list[LabelledFrame] = []
-    without = disputed = 0
+    without = disputed = unproven = 0
     damaged: list[str] = []
     for case, version in counted_versions(store, query.kinds, last):
         try:
             if disputes is not None and disputes.holds(case):
                 disputed += 1
                 continue
-            found = _frames(store, store.get(case, version), query.frames_a_case)
+            record = with_evidence(store, stored := store.get(case, version))
+            found = _frames(store, record, query.frames_a_case)
         except InputError as error:
             damaged.append(str(error))
             continue
-        without += not found
+        hidden = stored.frames is not None and record.frames is None
+        unproven, without = unproven + hidden, without + (not found and not hidden)
         frames += found
     split = ExportQuery(format="datalist", split=query.held_back, seed=query.seed)
     parts = parts_of({one.record.case: one.patient for one in frames}, split)
@@ -105,13 +109,16 @@ def label_data(store: LabelStore, query: LabelQuery) -> LabelData:
     notes = damaged
     if disputed:
         notes.append(f"{disputed} cases are in dispute and were left out; settle them, or ask for --include-disputed.")
+    if unproven:
+        notes.append(
+            f"{unproven} labels were left out because nothing says that their pictures show no patient data; {HOW_TO}."
+        )
     if without:
         notes.append(f"{without} labels without masks or stored pixels were left out.")
     training = tuple(one for one in frames if one.part == "train")
     if not training:
-        raise InputError(
-            f"{store.folder} holds no label that could be learnt from; accept some cases, or import masks with images."
-        )
+        advice = HOW_TO if unproven else "accept some cases, or import masks with images"
+        raise InputError(f"{store.folder} holds no label that could be learnt from; {advice}.")
     held_back = tuple(one for one in frames if one.part == "test")
     return LabelData(query.model_copy(update={"head": head}), training, held_back, tuple(notes))
 

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ from ..labels.known_values import known_text
 from ..labels.mask_files import LAST_LESION, Masks, check_shape, read_mask_file
 from ..labels.masks import MaskStack
 from ..labels.new_label import NewLabel
+from ..labels.picture_evidence import has_pictures
+from ..labels.picture_gate import GatedPictures, PictureGate
+from ..labels.record import ImageIdentity
 from ..labels.store import LabelStore
 from ..learning.manifest import ManifestRow, read_manifest
 from ..ultrasound.frame import Clip
@@ -27,6 +31,8 @@ from ..ultrasound.sniff import sniff
 if TYPE_CHECKING:
     from ..birads.clinical import ClinicalParameters
 
+Passed = Callable[[ImageIdentity, Clip, MaskStack | None], GatedPictures]
+"""Lets the pictures of an image through to the store, or not."""
 _ATTRIBUTE = {"echogenicity": "echo_pattern"}
 """Column of a manifest to attribute of the lexicon, where they differ."""
 _TERM = {
@@ -50,6 +56,7 @@ def import_manifest(
     root: Path,
     *,
     keep_pixels: bool = True,
+    gate: PictureGate | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ImportReport:
     """Import every row of a manifest (see learning.manifest), in its order.
@@ -64,6 +71,7 @@ def import_manifest(
         manifest: CSV.
         root: folder that its paths start from.
         keep_pixels: store the frames too, so that models can be trained and labels exported without the images.
+        gate: what pictures pass on their way into the store; None: one that nobody declares anything to.
         progress: called with images done and their number.
 
     Raises:
@@ -73,17 +81,26 @@ def import_manifest(
     rows = read_manifest(manifest, root)
     lexicon = load_lexicon()
     strange: dict[str, None] = {}
+    gate = gate or PictureGate()
+
+    def passed(image: ImageIdentity, clip: Clip, result: MaskStack | None) -> GatedPictures:
+        latest = store.latest(store.case_of(image)) if keep_pixels else None
+        if not keep_pixels or (latest is not None and has_pictures(store, latest)):
+            return GatedPictures({}, None)
+        return gate(clip, None if result is None else result.labels().any(axis=0))
 
     def image(row: ManifestRow) -> ImportedImage:
-        return ImportedImage(row.name, lambda: label_of_row(row, lexicon, keep_pixels, strange))
+        return ImportedImage(row.name, lambda: label_of_row(row, lexicon, passed, strange))
 
     report = import_labels(store, map(image, rows), len(rows), progress)
     report.notes += list(strange)
     return report
 
 
-def label_of_row(row: ManifestRow, lexicon: Lexicon, keep_pixels: bool, strange: dict[str, None]) -> NewLabel:
-    """The label that one row gives; `strange` collects sentences on terms that the lexicon lacks.
+def label_of_row(row: ManifestRow, lexicon: Lexicon, passed: Passed, strange: dict[str, None]) -> tuple[NewLabel, str]:
+    """The label that one row gives, and a sentence where its pictures were not kept.
+
+    `passed` lets pictures through; `strange` collects sentences on terms that the lexicon lacks.
 
     Raises:
         InputError: the row, its image or its mask cannot be used.
@@ -93,22 +110,25 @@ def label_of_row(row: ManifestRow, lexicon: Lexicon, keep_pixels: bool, strange:
     if not row.image.exists():
         raise InputError(f"{row.name} is not there; check --root and the manifest.")
     clip = open_clip(row.image)
-    frames = {number: frame.pixels for number, frame in enumerate(clip, 1)}
+    frames = list(clip)
     uids = [str(header.get("SOPInstanceUID") or "") for header in clip.headers]
-    image = identity_of(frames.values(), clip.kind, [uid for uid in uids if uid])
+    image = identity_of((frame.pixels for frame in frames), clip.kind, [uid for uid in uids if uid])
     shape = (image.frame_count, image.rows, image.columns)
     masks = _masks(row, clip, shape)
     result = None if masks is None else MaskStack.of(shape, masks)
-    return NewLabel(
+    pictures = passed(image, replace(clip, decode=frames.__getitem__), result)
+    label = NewLabel(
         kind="imported",
         image=image,
         result=result,
         reading=_reading(row, () if result is None else result.numbers, image.sha256, lexicon, strange),
-        frames=frames if keep_pixels else {},
+        frames=pictures.frames,
+        deidentified=pictures.deidentified,
         spacing=_spacing(row, clip),
         patient=row.patient,
         pathology=row.pathology,
     )
+    return label, pictures.why
 
 
 def _masks(row: ManifestRow, clip: Clip, shape: tuple[int, int, int]) -> Masks | None:

@@ -88,6 +88,8 @@ def find_label(
         InputError: the clip is no image, or what is stored of it is damaged.
         UsageError: as "open_label".
     """
+    from ..labels.picture_evidence import has_pictures
+
     folder = store_folder(arguments.get("store"))
     if not has_store(folder):
         return {"case": None}
@@ -96,7 +98,7 @@ def find_label(
         if not store.history(case):
             return {"case": None}
         opened = _opened(store, case, str(arguments.get("reader") or ""), unblind=False)
-        stored = len(store.frame_numbers(opened.view.record)) == opened.view.record.image.frame_count
+        stored = has_pictures(store, opened.view.record)
         return {"stored": stored, **_case_told(opened, site.exchange)}
 
 

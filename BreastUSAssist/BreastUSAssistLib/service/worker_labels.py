@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from ..birads.reading import Reading
     from ..labels.masks import MaskStack
     from ..labels.new_label import NewLabel
+    from ..labels.picture_gate import GatedPictures
     from ..labels.record import ImageIdentity, LabelRecord
     from ..labels.store import LabelStore
     from .worker_requests import Attend, Progress, Worksite
+    from .worker_stores import OpenStores
 
     Runs = Sequence[tuple[Analysis, MaskStack | None]]
 
@@ -43,7 +45,7 @@ def keep_label(
             `runs_of`, a version that has the same (0: the reader's work that is kept beside); the masks as the reader
             left them. Masks are `labels`, path of a .npy file, uint8 (frames, rows, columns), or `packed`, see
             worker_label_masks. `parent` version that the reader started from, or None for the latest; `settles` True
-            where the decision settles a dispute.
+            where the decision settles a dispute; `declared_by` who declares that the image is de-identified, or None.
         site: of this process.
         progress: told after each frame of a clip.
         attend: not called: what is handed over to be kept is kept, whatever is asked meanwhile.
@@ -51,7 +53,9 @@ def keep_label(
     Returns:
         `name` of the record, `case` (a pseudonym), `version`, `kind`; `new` False where it says the same as the latest
         version, which is named then. `beside` True where it was kept beside the case, which `name` is then, and
-        `version` None. Or `name` None and `needs_frames` True where the store lacks `case` or any of its frames: send
+        `version` None. `picture` where the image was looked at: `kept`, and `why` not in a sentence, or `evidence`
+        ("header", "cleaned", "declared"), `texts` filled in each frame and `blanked_share` of it; None where the store
+        had it. Or `name` None and `needs_frames` True where the store lacks `case` or any of its frames: send
         it again with `clip`.
 
     Raises:
@@ -65,18 +69,24 @@ def keep_label(
     reading = _reading(arguments)
     folder, encrypted = store_folder(arguments.get("store")), bool(arguments.get("encrypted", True))
     with site.stores.use_or_make(folder, encrypted) as store:
-        image = _stored_image(arguments, store) if arguments.get("case") else _handed_image(arguments, store, progress)
+        if arguments.get("case"):
+            image = _stored_image(arguments, store, site.stores)
+        else:
+            image = _handed_image(arguments, store, site.stores, progress)
         if image is None:
             return {"name": None, "needs_frames": True}
         label = _label(arguments, reading, image, store)
         case = store.case_of(label.image)
         if label.kind == "autosaved" and _hides_a_decision(store, label):
-            return {"name": case, "case": case, "version": None, "beside": True, "new": keep_work(store, label)}
+            new = keep_work(store, label)
+            return {"name": case, "case": case, "version": None, "beside": True, "new": new, "picture": None}
         before = store.history(case)
         record = adjudicate(store, label) if arguments.get("settles") else store.put(label)
         forget_work(store, case, reading.reader)
     new = not before or record.version != before[-1].version
-    return {"name": record.name, "case": record.case, "version": record.version, "kind": record.kind, "new": new}
+    picture = None if image.pictures is None else image.pictures.told()
+    told = {"name": record.name, "case": record.case, "version": record.version, "kind": record.kind, "new": new}
+    return told | {"picture": picture}
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +94,8 @@ class _Image:
     """The image of a label, and what of it is to be stored."""
 
     identity: "ImageIdentity"
-    frames: "Mapping[int, np.ndarray]"
-    """By 1-based number; none where the store has them already."""
+    pictures: "GatedPictures | None" = None
+    """What of its frames may be stored; None where the store has them already, or cannot have them."""
     spacing: "Spacing | None" = None
     """Where no run says it."""
     measured: "Spacing | None" = None
@@ -119,10 +129,13 @@ def _reading(arguments: Mapping[str, Any]) -> "Reading":
     return reading.model_copy(update={"reader": reader[:200]})
 
 
-def _handed_image(arguments: Mapping[str, Any], store: "LabelStore", progress: "Progress") -> _Image:
+def _handed_image(
+    arguments: Mapping[str, Any], store: "LabelStore", stores: "OpenStores", progress: "Progress"
+) -> _Image:
     """The image of a clip. Raises InputError: it is none, or a part."""
     from ..birads.analysis import Spacing
     from ..labels.image_identity import identity_of
+    from ..labels.picture_gate import PictureGate
     from ..ultrasound.tissue import tissue_box
 
     handed = WorkerClip.from_json(arguments.get("clip") or {})
@@ -137,6 +150,11 @@ def _handed_image(arguments: Mapping[str, Any], store: "LabelStore", progress: "
             progress(done, len(clip), "reading the image")
 
     identity = identity_of(pixels(), clip.kind, [uid for uid in uids if uid])
+    declared_by = str(arguments.get("declared_by") or "")
+    gate = PictureGate(declared_by) if declared_by else stores.gate
+    pictures = None if _has_frames(store, identity) else gate(clip, progress=progress)
+    if pictures is not None and not pictures.frames:
+        stores.refused.add(identity.sha256)
     first = clip.frame(0)
     known = first.spacing_in(tissue_box(first))
     spacing = None
@@ -144,7 +162,7 @@ def _handed_image(arguments: Mapping[str, Any], store: "LabelStore", progress: "
         spacing = Spacing(row_mm=known.row_mm, column_mm=known.column_mm, source=known.source)
     return _Image(
         identity,
-        {} if _has_frames(store, identity) else {number: frame.pixels for number, frame in enumerate(clip, start=1)},
+        pictures,
         spacing,
         spacing if handed.spacing is not None and handed.spacing[2] == "user" else None,
         clip.slice_mm,
@@ -154,26 +172,31 @@ def _handed_image(arguments: Mapping[str, Any], store: "LabelStore", progress: "
     )
 
 
-def _stored_image(arguments: Mapping[str, Any], store: "LabelStore") -> _Image | None:
-    """The image of a case that the store has with all its frames; else None."""
+def _stored_image(arguments: Mapping[str, Any], store: "LabelStore", stores: "OpenStores") -> _Image | None:
+    """The image of a case that the store has with all its frames, or can have no more of; else None."""
     from pydantic import ValidationError
 
     from ..birads.analysis import Spacing
+    from ..labels.picture_evidence import has_pictures
 
     record = _readable(store, str(arguments["case"]))
-    if record is None or len(store.frame_numbers(record)) != record.image.frame_count:
+    if record is None:
+        return None
+    if record.image.sha256 not in stores.refused and not has_pictures(store, record):
         return None
     try:
         told = None if arguments.get("spacing") is None else Spacing.model_validate(arguments["spacing"])
     except ValidationError as error:
         raise InputError("The pixel spacing could not be handed on; calibrate the image again.") from error
     measured = told if told is not None and told.source == "user" else None
-    return _Image(record.image, {}, told or record.spacing, measured)
+    return _Image(record.image, None, told or record.spacing, measured)
 
 
 def _has_frames(store: "LabelStore", image: "ImageIdentity") -> bool:
+    from ..labels.picture_evidence import has_pictures
+
     record = _readable(store, store.case_of(image))
-    return record is not None and len(store.frame_numbers(record)) == image.frame_count
+    return record is not None and has_pictures(store, record)
 
 
 def _readable(store: "LabelStore", case: str) -> "LabelRecord | None":
@@ -200,7 +223,8 @@ def _label(arguments: Mapping[str, Any], reading: "Reading", image: _Image, stor
         result=handed_masks(arguments, shape, _looked_at(runs, reading)),
         reading=reading,
         runs=runs,
-        frames=image.frames,
+        frames={} if image.pictures is None else image.pictures.frames,
+        deidentified=None if image.pictures is None else image.pictures.deidentified,
         spacing=image.measured or of_runs or image.spacing,
         slice_mm=image.slice_mm,
         frame_ms=image.frame_ms,

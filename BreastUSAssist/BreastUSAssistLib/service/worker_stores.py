@@ -8,12 +8,14 @@ it can only be read, it is closed after each request.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from ..labels.picture_gate import PictureGate
     from ..labels.store import LabelStore
     from ..labels.worklist import Progress, Worklist
 
@@ -26,12 +28,21 @@ MOST_WORKLISTS = 4
 class OpenStores:
     """Stores by folder. Use from one thread at a time."""
 
+    refused: set[str] = field(default_factory=set)
+    """SHA-256 of the images whose pictures did not pass the gate: nobody need send them again."""
     _open: dict[Path, "tuple[LabelStore, object]"] = field(default_factory=dict)
     """With what told the index file from another when it was opened."""
     _used: list[Path] = field(default_factory=list)
     """Folders of the stores that a request works with just now: short requests are served within long ones."""
     _worklists: dict[tuple[str, str], "Worklist"] = field(default_factory=dict)
     """By id of the store and key of the reader."""
+
+    @cached_property
+    def gate(self) -> "PictureGate":
+        """What pictures pass on their way into a store; its text finder stays loaded."""
+        from ..labels.picture_gate import PictureGate
+
+        return PictureGate()
 
     @contextmanager
     def use(self, folder: Path) -> "Iterator[LabelStore]":

@@ -109,6 +109,8 @@ def _identify(dataset: Dataset, phantom: Phantom, part: str, instance: int) -> N
     dataset.Manufacturer = "BreastUSAssist"
     dataset.ManufacturerModelName = "Phantom"
     dataset.BurnedInAnnotation = "NO"
+    dataset.PatientIdentityRemoved = "YES"
+    dataset.DeidentificationMethod = "Made up: there is no patient"
     dataset.LossyImageCompression = "00"
 
 
