@@ -1,5 +1,6 @@
 """Small made-up ultrasound studies, and names planted in them that must be found nowhere else."""
 
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +35,9 @@ def write_study(folder: Path, number: int, images: int = 1) -> list[Path]:
         dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
         dataset.PatientName, dataset.PatientID, dataset.AccessionNumber = NAME, f"{PATIENT}-{number}", ACCESSION
         dataset.StudyID = str(number)
+        with warnings.catch_warnings(action="ignore"):
+            # pydicom quotes values that it finds wrong.
+            dataset.PatientBirthDate = "zwetschgenkern"
         dataset.save_as(path, enforce_file_format=True)
         written.append(path)
     return written

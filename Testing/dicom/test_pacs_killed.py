@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from BreastUSAssistLib.dicom.network.nodes import save_node
 from BreastUSAssistLib.service.pacs.ledger import LEDGER, Ledger
+from dicom.orthanc import free_port
 from dicom.small_studies import check_no_name_in, study_uid, write_study
 from pydicom import dcmread
+from pydicom.uid import UltrasoundImageStorage
+from pynetdicom import AE
 from tiny_bundles import tiny_outline_bundle
 
 STUDIES = int(os.environ.get("BREASTUS_KILLED_STUDIES", "100"))
@@ -20,32 +23,36 @@ LONGEST_S = 900.0
 
 
 class Client:
-    """`breastusassist pacs run` in a process of its own, started again after it was killed."""
+    """`breastusassist pacs` in a process of its own, started again after it was killed."""
 
     def __init__(self, folder, orthanc):
         self.folder, self.orthanc = folder, orthanc
+        self.arguments = ("run", "--node", "archive", "--push-to", "archive", "--most", "1000")
         save_node(folder / "nodes.toml", orthanc.node())
         self.log = folder / "client.log"
         self._process = None
 
     def start(self):
         library = Path(__file__).resolve().parents[2] / "BreastUSAssist"
-        command = [sys.executable, "-m", "BreastUSAssistLib", "pacs", "run", "--node", "archive", "--json"]
-        command += ["--nodes", str(self.folder / "nodes.toml"), "--work", str(self.folder / "work"), "--most", "1000"]
-        command += ["--push-to", "archive", "--model", str(tiny_outline_bundle()), "--reader", "none"]
+        command = [sys.executable, "-m", "BreastUSAssistLib", "pacs", *self.arguments, "--json"]
+        command += ["--nodes", str(self.folder / "nodes.toml"), "--work", str(self.folder / "work")]
+        command += ["--model", str(tiny_outline_bundle()), "--reader", "none", "--backend", "onnxruntime"]
         environment = {
             **os.environ,
             "PYTHONPATH": str(library),
             "BREASTUS_PACS_ARCHIVE_PASSWORD": self.orthanc.password,
         }
         with open(self.log, "ab") as log:
-            self._process = subprocess.Popen(
-                [*command, "--backend", "onnxruntime"], stdout=log, stderr=log, env=environment, start_new_session=True
-            )
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
 
     def kill(self):
         self._process.kill()
         assert self._process.wait(10) == -signal.SIGKILL, "it was still at work"
+
+    def end(self):
+        """As a service manager does."""
+        self._process.terminate()
+        return self._process.wait(60)
 
     def wait(self, seconds):
         return self._process.wait(seconds)
@@ -105,3 +112,36 @@ def test_a_hundred_studies_survive_five_kills(client, orthanc, tmp_path):
                 assert stored.SOPInstanceUID == one.sop_instance_uid and stored.StudyInstanceUID == item.study_uid
     check_no_name_in(client.log.read_text())
     assert not any(path.name.startswith(".") for path in (tmp_path / "work" / "results").iterdir())
+
+
+def send(port, *paths):
+    """As a modality that tries again until the listener is there."""
+    end = time.monotonic() + LONGEST_S / 6
+    while True:
+        modality = AE("MODALITY")
+        modality.add_requested_context(UltrasoundImageStorage)
+        association = modality.associate("127.0.0.1", port, ae_title="BREASTUS")
+        if association.is_established:
+            break
+        assert time.monotonic() < end, "nobody listens"
+        time.sleep(0.1)
+    assert [association.send_c_store(path).Status for path in paths] == [0] * len(paths)
+    association.release()
+
+
+def test_a_listener_that_is_killed_goes_on_with_what_it_received(client, orthanc, tmp_path):
+    port = free_port()
+    client.arguments = ("listen", "--port", str(port), "--ae-title", "BREASTUS", "--return-to", "archive")
+    client.arguments += ("--address", "127.0.0.1", "--quiet-after", "1")
+    client.start()
+    first, second = write_study(tmp_path / "in", 0), write_study(tmp_path / "in", 1)
+    send(port, *first)
+    client.kill()
+    client.start()
+    client.until(1)
+    send(port, *first, *second)
+    client.until(2)
+    assert client.end() == 0, client.log.read_text()
+    found = Counter((one["StudyInstanceUID"], one["Modality"]) for one in orthanc.instances())
+    assert set(found.values()) == {1} and found[study_uid(0), "SR"] == found[study_uid(1), "SR"] == 1
+    check_no_name_in(client.log.read_text())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .arguments import subcommand
 
 if TYPE_CHECKING:
-    from ..dicom.network.connection import PacsConnection
+    from ..dicom.network.connection import NodeConnection
     from ..dicom.network.exchange import StudyQuery
     from ..dicom.network.nodes import PacsNode
 
@@ -100,7 +100,7 @@ def node_of(options: argparse.Namespace, name: str | None = None) -> "PacsNode":
     return node_named(name or options.node, nodes_file(options))
 
 
-def connect(node: "PacsNode") -> "PacsConnection":
+def connect(node: "PacsNode") -> "NodeConnection":
     """Open a connection, with the secret from the environment or the keyring.
 
     Raises:

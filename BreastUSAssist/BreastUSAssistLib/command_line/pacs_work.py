@@ -6,6 +6,7 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ from .arguments import add_model_arguments, add_reader_argument, predictor_of, p
 from .pacs_arguments import add_node_argument, add_query_arguments, connect, node_of, part, positive, query_of
 
 if TYPE_CHECKING:
-    from ..dicom.network.node_settings import TlsSettings
+    from ..dicom.network.connection import NodeConnection
+    from ..dicom.network.node_settings import PacsNode, TlsSettings
     from ..service.pacs.ledger import Ledger
     from ..service.pacs.study_steps import Analyst
-    from ..service.pacs.work import Connect, StudyWork
+    from ..service.pacs.work import Clock, Connect, StudyWork, WorkSettings
     from ..service.pacs.work_folder import WorkFolder
 
 _LARGEST_LIST = 2**26
@@ -40,7 +42,6 @@ def add_to(parts: Any) -> None:
     ran.add_argument("--resume", action="store_true", help="search nothing new, finish what is in --work")
     ran.add_argument("--push-to", metavar="NODE", help="node that gets the drafts")
     ran.add_argument("--release", action="store_true", help="send the drafts that were held in --work, to --push-to")
-    ran.add_argument("--retry-failed", action="store_true", help="try again what failed before")
     ran.add_argument("--transfers", type=positive, default=2, metavar="N", help="studies moved at once (default: 2)")
     listened = part(
         parts,
@@ -71,83 +72,54 @@ def add_to(parts: Any) -> None:
         one.add_argument("--work", type=Path, required=True, metavar="DIR", help="folder of the job")
     for one in (ran, listened):
         one.add_argument("--hold", action="store_true", help="keep the drafts here, send nothing")
+        one.add_argument("--retry-failed", action="store_true", help="try again what failed in --work before")
         add_model_arguments(one)
         add_reader_argument(one)
 
 
 def run_run(options: argparse.Namespace) -> int:
     """Find, pull, analyse, push; 3 when a study failed or a node could not be reached."""
-    from ..service.pacs.ledger import Ledger, NewItem
-    from ..service.pacs.searching import find_patiently
-    from ..service.pacs.work import OPEN, StudyWork, SystemClock, WorkSettings
-    from ..service.pacs.work_folder import WorkFolder
+    from ..service.pacs.work import OPEN, WorkSettings
 
     if not options.hold and not options.push_to:
         raise UsageError("Say with --push-to which node gets the drafts, or with --hold that they stay here.")
     if options.release and not options.push_to:
         raise UsageError("Say with --push-to which node gets the drafts that were held.")
     listed = _listed(options.studies) if options.studies else None
-    connections = _connections(options, [options.node, *([options.push_to] if options.push_to else [])])
-    analyst = _analyst(options)
-    folder, clock = WorkFolder(options.work), SystemClock()
-    with folder.alone(), Ledger(folder.ledger) as ledger:
-        _begin(folder, ledger)
-        if listed is not None or options.resume:
-            studies = listed or []
-        else:
-            studies = find_patiently(lambda: connections(options.node), query_of(options), clock=clock, tell=tell)
-            if len(studies) >= options.most:
-                tell(f"The search ended at {options.most} studies; there may be more, see --most.")
-        now, added = clock.now(), 0
-        for study in studies:
-            new = NewItem(study, "query", source=options.node, destination=options.push_to, hold=options.hold)
-            added += ledger.add(new, now=now)
-        if options.release:
-            ledger.release_held(options.push_to, now=now)
-        if options.retry_failed:
-            ledger.retry_failed(now=now)
-        tell(f"{len(studies)} studies found, {added} of them new")
-        settings = WorkSettings(transfers=options.transfers)
-        work = StudyWork(folder, ledger, analyst, connections, settings=settings, clock=clock, tell=tell)
-        with _stopped_by_term(work):
-            work.run()
-        code = _told(options, ledger, work)
-        return code if work.error or not ledger.items(OPEN) else STOPPED
+    with _job(options, {options.node, options.push_to}, WorkSettings(transfers=options.transfers)) as job:
+        _enter_studies(options, job, listed)
+        with _stopped_by_signals(job.work):
+            job.work.run()
+        code = _told(options, job.ledger, job.work)
+        return code if job.work.error or not job.ledger.items(OPEN) else STOPPED
 
 
 def run_listen(options: argparse.Namespace) -> int:
     """Listen until stopped."""
     from ..dicom.network.listener import StorageListener
-    from ..service.pacs.ledger import Ledger
     from ..service.pacs.reception import Reception, ReceptionSettings
-    from ..service.pacs.work import StudyWork, SystemClock, WorkSettings
-    from ..service.pacs.work_folder import WorkFolder
+    from ..service.pacs.work import WorkSettings
 
     if not options.hold and not options.return_to:
         raise UsageError("Say with --return-to which node gets the drafts, or with --hold that they stay here.")
-    connections = _connections(options, [options.return_to] if options.return_to else [])
-    analyst = _analyst(options)
-    folder, clock = WorkFolder(options.work), SystemClock()
-    with folder.alone(), Ledger(folder.ledger) as ledger:
-        _begin(folder, ledger)
-        settings = WorkSettings(endless=True)
-        work = StudyWork(folder, ledger, analyst, connections, settings=settings, clock=clock, tell=tell)
-        received = ReceptionSettings(options.return_to, options.hold, options.quiet_after)
-        reception = Reception(folder, ledger, received, now=clock.now, wake=work.wake, tell=tell)
+    tls = _tls(options)
+    with _job(options, {options.return_to}, WorkSettings(endless=True)) as job:
+        settings = ReceptionSettings(options.return_to, options.hold, options.quiet_after)
+        reception = Reception(job.folder, job.ledger, settings, now=job.clock.now, wake=job.work.wake, tell=tell)
         reception.sweep()
         listener = StorageListener(
             options.port,
             options.ae_title,
             reception.keep,
-            folder.incoming,
-            tls=_tls(options),
+            job.folder.incoming,
+            tls=tls,
             allowed_ae_titles=options.from_ae_title,
             address=options.address,
         )
-        with listener, _stopped_by_term(work):
-            tell(f"{options.ae_title} listens on port {options.port}; stop with ctrl-C")
-            work.run()
-        return _told(options, ledger, work)
+        with listener, _stopped_by_signals(job.work):
+            tell(f"{options.ae_title} listens on port {listener.port}; stop with ctrl-C")
+            job.work.run()
+        return _told(options, job.ledger, job.work)
 
 
 def run_status(options: argparse.Namespace) -> int:
@@ -180,22 +152,76 @@ def _tls(options: argparse.Namespace) -> "TlsSettings | None":
     return TlsSettings(ca_file=options.ca_file, certificate=options.certificate, key=options.key)
 
 
-def _begin(folder: "WorkFolder", ledger: "Ledger") -> None:
-    """Take over what a job that was killed had in hand."""
-    freed = ledger.free_leases()
-    folder.sweep()
-    if freed:
-        tell(f"{freed} studies were in work when the last job ended; they are taken up again")
+@dataclass(frozen=True)
+class _Job:
+    """What a job works with."""
+
+    folder: "WorkFolder"
+    ledger: "Ledger"
+    work: "StudyWork"
+    clock: "Clock"
+    connect: "Connect"
 
 
-def _connections(options: argparse.Namespace, names: list[str]) -> "Connect":
-    """What opens connections to the nodes of these names; a node that is unknown or lacks its secret shows now."""
+@contextmanager
+def _job(options: argparse.Namespace, names: set[str | None], settings: "WorkSettings") -> Iterator[_Job]:
+    """Take the work folder for this program alone, and over what a job that was killed had in hand."""
+    from ..labels.shared_folders import network_file_system
+    from ..service.pacs.ledger import Ledger
+    from ..service.pacs.work import OPEN, StudyWork, SystemClock
+    from ..service.pacs.work_folder import WorkFolder
+
+    nodes = _nodes_named(options, names)
+    analyst = _analyst(options)
+    folder, clock = WorkFolder(options.work), SystemClock()
+    with folder.alone(), Ledger(folder.ledger) as ledger:
+        if options.retry_failed:
+            ledger.retry_failed(now=clock.now())
+        nodes |= _nodes_named(
+            options, {name for one in ledger.items(OPEN) for name in (one.source, one.destination)} - set(nodes)
+        )
+        share = network_file_system(folder.root)
+        if share is not None:
+            tell(f"{folder.root} is on a network file system ({share}), where a ledger may break; use a local disk.")
+        if freed := ledger.free_leases():
+            tell(f"{freed} studies were in work when the last job ended; they are taken up again")
+        folder.sweep()
+
+        def open_node(name: str) -> "NodeConnection":
+            return connect(nodes[name])
+
+        work = StudyWork(folder, ledger, analyst, open_node, settings=settings, clock=clock, tell=tell)
+        yield _Job(folder, ledger, work, clock, open_node)
+
+
+def _nodes_named(options: argparse.Namespace, names: set[str | None]) -> "dict[str, PacsNode]":
+    """The nodes of these names; one that is unknown, or whose secret is missing, shows here, before the work begins."""
     from ..dicom.network.secrets import SecretStore
 
-    nodes = {name: node_of(options, name) for name in names}
+    nodes = {name: node_of(options, name) for name in sorted(filter(None, names))}
     for node in nodes.values():
         SecretStore().read_secret(node)
-    return lambda name: connect(nodes[name] if name in nodes else node_of(options, name))
+    return nodes
+
+
+def _enter_studies(options: argparse.Namespace, job: _Job, listed: list[str] | None) -> None:
+    """Put the studies that were listed, or are found, into the ledger; those that are there stay as they are."""
+    from ..service.pacs.ledger import NewItem
+    from ..service.pacs.searching import find_patiently
+
+    if listed is not None or options.resume:
+        studies = listed or []
+    else:
+        studies = find_patiently(lambda: job.connect(options.node), query_of(options), clock=job.clock, tell=tell)
+        if len(studies) >= options.most:
+            tell(f"The search ended at {options.most} studies; there may be more, see --most.")
+    now, added = job.clock.now(), 0
+    for study in studies:
+        new = NewItem(study, "query", source=options.node, destination=options.push_to, hold=options.hold)
+        added += job.ledger.add(new, now=now)
+    if options.release:
+        job.ledger.release_held(options.push_to, now=now)
+    tell(f"{len(studies)} studies, {added} of them new")
 
 
 def _analyst(options: argparse.Namespace) -> "Analyst":
@@ -218,12 +244,12 @@ def _analyst(options: argparse.Namespace) -> "Analyst":
 
 
 @contextmanager
-def _stopped_by_term(work: "StudyWork") -> Iterator[None]:
+def _stopped_by_signals(work: "StudyWork") -> Iterator[None]:
     """Let SIGTERM, with which services are ended, and ctrl-C end the work in good order."""
     handlers: dict[int, Any] = {}
 
     def stop(number: int, frame: object) -> None:
-        tell("stopping; what is not done is taken up again the next time")
+        # Nothing is printed here: the signal may have come in the middle of a print.
         work.stop()
         signal.signal(number, handlers[number])
 
@@ -256,13 +282,15 @@ def _listed(path: Path) -> list[str]:
 
 
 def _told(options: argparse.Namespace, ledger: "Ledger", work: "StudyWork") -> int:
+    from ..service.pacs.work import OPEN
     from . import BAD_INPUT, DONE
 
     counts = ledger.counts()
     if options.json:
         failures = [{"study": item.name, "why": item.note} for item in ledger.items(("failed",))]
         print_json({"counts": counts, "failures": failures, "error": str(work.error) if work.error else None})
-    tell(_summary(counts))
+    left = sum(counts[state] for state in OPEN)
+    tell(_summary(counts) + (f"; {left} are taken up again the next time" if left else ""))
     if work.error is not None:
         tell(f"breastusassist: {work.error}")
     return BAD_INPUT if work.error is not None or counts["failed"] else DONE
