@@ -144,6 +144,8 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/mask_files.py
   BreastUSAssistLib/labels/masks.py
   BreastUSAssistLib/labels/new_label.py
+  BreastUSAssistLib/labels/picture_evidence.py
+  BreastUSAssistLib/labels/picture_gate.py
   BreastUSAssistLib/labels/pixel_content.py
   BreastUSAssistLib/labels/reader_agreement.py
   BreastUSAssistLib/labels/reader_results.py
@@ -560,6 +562,7 @@ set(MODULE_PYTHON_RESOURCES
   Resources/Schema/drafts-1.0.schema.json
   Resources/Schema/label-1.0.schema.json
   Resources/Schema/label-1.1.schema.json
+  Resources/Schema/label-1.2.schema.json
   Resources/Schema/label-export-1.0.schema.json
   Resources/Schema/label-export-1.1.schema.json
   Resources/Schema/label-store-1.0.schema.json

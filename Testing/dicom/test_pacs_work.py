@@ -6,13 +6,14 @@ from collections import Counter
 from contextlib import contextmanager
 
 import pytest
-from BreastUSAssistLib.dicom.network.connection import open_connection
 from BreastUSAssistLib.dicom.network.secrets import SecretStore
 from BreastUSAssistLib.errors import OutputError
+from BreastUSAssistLib.service.pacs.connecting import NodeConnections
 from BreastUSAssistLib.service.pacs.ledger import Ledger, NewItem
 from BreastUSAssistLib.service.pacs.outages import Patience
 from BreastUSAssistLib.service.pacs.work import StudyWork, SystemClock, WorkSettings
 from BreastUSAssistLib.service.pacs.work_folder import WorkFolder
+from dicom.orthanc import OrthancServer, free_port
 from dicom.quick_analyst import quick_analyst
 from dicom.small_studies import check_no_name_in, study_uid, write_study
 from pydicom import dcmread
@@ -54,9 +55,8 @@ class Job:
                 ledger.add(new, now=0.0)
 
     def connect(self, name):
-        assert name == "archive"
         self.connections += 1
-        return open_connection(self.node, self.secrets, sleep=lambda seconds: None)
+        return NodeConnections({"archive": self.node}, self.secrets)(name)
 
     @contextmanager
     def work(self, analyst=quick_analyst, clock=None, **settings):
@@ -118,6 +118,24 @@ def test_studies_go_through_and_are_never_sent_twice(job, tmp_path):
     job.run()
     assert {one["SOPInstanceUID"] for one in job.orthanc.instances()} == before
     check_no_name_in(*job.told)
+
+
+@pytest.mark.parametrize(("transport", "retrieve"), [("both", "get"), ("dimse", "get"), ("dimse", "move")])
+def test_studies_go_through_over_dicom_and_are_committed(tmp_path, transport, retrieve):
+    port = free_port()
+    orthanc = OrthancServer(tmp_path / "orthanc", modalities={"BREASTUSASSIST": ("127.0.0.1", port)}).start()
+    try:
+        job = Job(tmp_path / "work", orthanc)
+        job.node = orthanc.node(transport=transport, listening_port=port, retrieve=retrieve)
+        put(job, tmp_path, 0, 1, 2, 3)
+        connections = NodeConnections({"archive": job.node}, job.secrets)
+        job.connect = connections
+        assert job.run().error is None
+        assert job.states() == dict.fromkeys("0123", "pushed"), job.told
+        assert job.sent() == once(0, 1, 2, 3)
+        assert sum("and committed" in line for line in job.told) == 4
+    finally:
+        orthanc.kill()
 
 
 def test_a_job_that_lost_its_last_answers_does_not_make_new_objects(job, tmp_path):

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, UsageError
 from .arguments import add_model_arguments, add_reader_argument, predictor_of, print_json, reader_of, tell
-from .pacs_arguments import add_node_argument, add_query_arguments, connect, node_of, part, positive, query_of
+from .pacs_arguments import add_node_argument, add_query_arguments, node_of, part, positive, query_of
 
 if TYPE_CHECKING:
-    from ..dicom.network.connection import NodeConnection
     from ..dicom.network.node_settings import PacsNode, TlsSettings
     from ..service.pacs.ledger import Ledger
     from ..service.pacs.study_steps import Analyst
@@ -166,7 +165,9 @@ class _Job:
 @contextmanager
 def _job(options: argparse.Namespace, names: set[str | None], settings: "WorkSettings") -> Iterator[_Job]:
     """Take the work folder for this program alone, and over what a job that was killed had in hand."""
+    from ..dicom.network.secrets import SecretStore
     from ..labels.shared_folders import network_file_system
+    from ..service.pacs.connecting import NodeConnections
     from ..service.pacs.ledger import Ledger
     from ..service.pacs.work import OPEN, StudyWork, SystemClock
     from ..service.pacs.work_folder import WorkFolder
@@ -187,11 +188,9 @@ def _job(options: argparse.Namespace, names: set[str | None], settings: "WorkSet
             tell(f"{freed} studies were in work when the last job ended; they are taken up again")
         folder.sweep()
 
-        def open_node(name: str) -> "NodeConnection":
-            return connect(nodes[name])
-
-        work = StudyWork(folder, ledger, analyst, open_node, settings=settings, clock=clock, tell=tell)
-        yield _Job(folder, ledger, work, clock, open_node)
+        connections = NodeConnections(nodes, SecretStore())
+        work = StudyWork(folder, ledger, analyst, connections, settings=settings, clock=clock, tell=tell)
+        yield _Job(folder, ledger, work, clock, connections)
 
 
 def _nodes_named(options: argparse.Namespace, names: set[str | None]) -> "dict[str, PacsNode]":
