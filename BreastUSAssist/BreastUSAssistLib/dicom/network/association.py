@@ -28,6 +28,7 @@ LARGEST_PDU = 2**20
 MAXIMUM_LENGTH = 2**17
 """Of the units that we ask for (PS3.8 D.1): few large ones are faster."""
 _LOGGER = "pynetdicom"
+_GOODBYE_S = 2.0
 
 
 class Incoming:
@@ -151,6 +152,8 @@ def associated(
         finished = True
     finally:
         if finished and association.is_established:
+            # All is said: a node that is gone by now is not waited for.
+            association.acse_timeout = min(_GOODBYE_S, node.timeouts.answer_s)
             association.release()
         else:
             association.abort()
