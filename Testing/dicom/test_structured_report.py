@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from BreastUSAssistLib.birads.analysis import Gate
-from BreastUSAssistLib.birads.lesion import Code, Descriptor
+from BreastUSAssistLib.birads.lesion import Code, Descriptor, SliceExtent, VolumeAxes
 from BreastUSAssistLib.dicom import codes
 from BreastUSAssistLib.dicom.contours import MOST_POINTS, outline_points
+from BreastUSAssistLib.dicom.report_reading import read_report
 from BreastUSAssistLib.dicom.segmentation import segmentation_dataset
 from BreastUSAssistLib.dicom.source_frames import source_frames
 from BreastUSAssistLib.dicom.structured_report import report_dataset, write_report
@@ -212,6 +213,34 @@ def test_real_headers(data_root: Path, tmp_path: Path) -> None:
             faults = [line for line in faults if "Referenced SOP Class that is not multi-frame" not in line]
         assert faults == []
         assert len(groups_of(path)) == 1
+
+
+def test_a_lesion_in_pieces_says_that_one_is_outlined() -> None:
+    labels = drafts.two_lesions(1)
+    labels[0, 50:56, 2:8] = 1
+    analysis = drafts.analysis_of(labels, drafts.lesions_of(labels))
+    first, second = read_report(report_dataset([sources.still()], analysis, labels, created=drafts.CREATED)).lesions
+    assert first.ai is not None and second.ai is not None
+    assert [text for text in first.ai.remarks if text.startswith("The lesion is in 2 pieces; the largest one")]
+    assert not [text for text in second.ai.remarks if "pieces" in text]
+
+
+def test_the_volume_of_a_lesion_is_measured_where_it_is_known(tmp_path: Path) -> None:
+    labels = drafts.two_lesions(5)
+    axes = VolumeAxes(
+        axis_frame=2,
+        longest_axis=drafts.length(30, True),
+        perpendicular_axis=drafts.length(20, True),
+        across_slices=SliceExtent(slices=3, mm=1.5),
+        voxels=900,
+        volume_ml=0.4567,
+    )
+    lesions = drafts.lesions_of(labels, volume_axes=axes)
+    path, analysis = tmp_path / "sr.dcm", drafts.analysis_of(labels, lesions)
+    write_report(path, [sources.enhanced_volume(5)], analysis, labels, created=drafts.CREATED)
+    assert drafts.validator_errors(path) == []
+    units = {m.name.value: (float(m.value), m.unit.value) for m in groups_of(path)[0].get_measurements()}
+    assert units["118565006"] == (0.457, "ml")
 
 
 def test_lesions_must_be_outlined_in_their_key_frame() -> None:

@@ -44,6 +44,9 @@ def lesion_group(lesion: Lesion, mask: np.ndarray, context: ReportContext) -> An
     else:
         category = [*reader_category(own, context), *suggested_category(lesion, codes.SUGGESTED_CATEGORY)]
     group = _group(lesion, lesion_label(lesion), outline_points(mask), category, context)
+    if (pieces := _pieces(mask)) > 1:
+        words = f"The lesion is in {pieces} pieces; the largest one is outlined here, the Segmentation holds all."
+        group[0].ContentSequence.append(text_item(codes.COMMENT, words, "CONTAINS"))
     if own is not None:
         group[0].ContentSequence.extend(_by_reader(own, context))
     return group
@@ -168,6 +171,13 @@ def _site(context: ReportContext) -> Any:
         laterality=concept(codes.LATERALITY[side]) if side else None,
         topographical_modifier=concept(hour) if hour is not None else None,
     )
+
+
+def _pieces(mask: np.ndarray) -> int:
+    """How many parts a mask has, of pixels that touch at a side or a corner (as contours.outline_points has it)."""
+    from scipy.ndimage import label
+
+    return int(label(mask, structure=np.ones((3, 3)))[1])
 
 
 def _summary(analysis: Analysis, drafted: bool) -> Code:
