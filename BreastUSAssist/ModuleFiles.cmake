@@ -375,6 +375,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/outline_band.py
   BreastUSAssistLib/service/pacs/__init__.py
   BreastUSAssistLib/service/pacs/acceptance.py
+  BreastUSAssistLib/service/pacs/connecting.py
   BreastUSAssistLib/service/pacs/ledger.py
   BreastUSAssistLib/service/pacs/ledger_schema.py
   BreastUSAssistLib/service/pacs/outages.py

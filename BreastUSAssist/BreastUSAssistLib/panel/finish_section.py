@@ -38,7 +38,7 @@ class FinishSection:
         self.pictures = PictureNotes()
         """Which pictures the label folder took, and what it blanked in them."""
         self.keeping, self.exporting = LabelKeeping(session, self.kept, self.pictures), ExportRun(session)
-        self._picture_bar = PictureBar(ui, session, self.pictures)
+        self._picture_bar = PictureBar(ui, session, self.pictures, self._add_picture)
         self.pictures.changed.connect(self._show)
         self.keeping.changed.connect(self._show)
         self.exporting.changed.connect(self._show)
@@ -122,6 +122,10 @@ class FinishSection:
             Path(self._ui.labelsPathLineEdit.currentPath),
             bool(self._ui.encryptCheckBox.checked),
         )
+
+    def _add_picture(self, declared_by: str) -> None:
+        folder, encrypted = Path(self._ui.labelsPathLineEdit.currentPath), bool(self._ui.encryptCheckBox.checked)
+        self.keeping.add_picture(declared_by, folder, encrypted)
 
     def _on_reopen(self, checked: bool = False) -> None:
         self.keeping.reopen()

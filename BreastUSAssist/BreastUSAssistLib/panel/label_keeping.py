@@ -59,6 +59,26 @@ class LabelKeeping:
             steps = sent_work(case.record.content, self._kept.has_same_runs(case))
             session.stepper.run(steps, lambda work: self._ask(image | work), self._on_failed)
 
+    def add_picture(self, declared_by: str, store: Path, encrypted: bool) -> None:
+        """Hand over the picture of the decided case again, which the label folder did not take.
+
+        Args:
+            declared_by: who declares that it shows no patient data; empty: nobody, it is looked at again.
+            store: folder of the labels.
+            encrypted: whether a folder that is made new is.
+        """
+        session, case = self._session, self._session.case
+        if self.running or session.stepper.busy or case is None or case.closed:
+            session.say(_("Something else is going on; wait for it, then try again."), "error")
+            return
+        self.running, self._decided = True, (case, case.reading, case.record.content)
+        self._request = {"reading": case.reading.model_dump_json(), "store": str(store), "encrypted": encrypted}
+        if declared_by:
+            self._request["declared_by"] = declared_by
+        self.changed.emit()
+        session.say(_("Keeping the picture…"))
+        self._send_frames()
+
     def reopen(self) -> None:
         """Open the case again; the versions kept so far stay."""
         case = self._session.case

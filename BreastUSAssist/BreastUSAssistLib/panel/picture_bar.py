@@ -1,5 +1,6 @@
-"""The row of section 5 for a picture that the label folder did not take: why, and installing what finds text in it."""
+"""The row of section 5 for a picture that the label folder did not take: why, and what can be done about it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -12,11 +13,14 @@ from .session import Session
 class PictureBar:
     """Shown only where the outlines of the open case are kept and its picture is not."""
 
-    def __init__(self, ui: Any, session: Session, pictures: PictureNotes) -> None:
-        self._ui, self._session, self._pictures = ui, session, pictures
+    def __init__(self, ui: Any, session: Session, pictures: PictureNotes, add_picture: Callable[[str], None]) -> None:
+        """Take what hands the picture of a decided case over again, with the name of who declares it, or ""."""
+        self._ui, self._session, self._pictures, self._add_picture = ui, session, pictures, add_picture
         ui.installFinderButton.clicked.connect(self._on_install)
+        ui.declareButton.clicked.connect(self._on_declare)
         pictures.changed.connect(self.show)
         session.case_changed.connect(self.show)
+        session.findings_changed.connect(self.show)
         self.show()
 
     def show(self) -> None:
@@ -28,8 +32,16 @@ class PictureBar:
         self._ui.pictureFrame.setVisible(bool(refusal))
         if not refusal:
             return
+        decided = case is not None and case.reading.decision != "open"
+        lacking = bool(Installer(self._session.say).plan("deidentify").steps)
         self._ui.pictureLabel.setText(f"⚠ {refusal}")
-        self._ui.installFinderButton.setVisible(bool(Installer(self._session.say).plan("deidentify").steps))
+        self._ui.installFinderButton.setVisible(decided and lacking)
+        self._ui.declareButton.setVisible(decided)
+
+    def _on_declare(self, checked: bool = False) -> None:
+        case = self._session.case
+        if case is not None and not case.closed and case.reading.decision != "open":
+            self._add_picture(case.reading.reader)
 
     def _on_install(self, checked: bool = False) -> None:
         outcome = Installer(self._session.say).ensure("deidentify")
@@ -37,11 +49,10 @@ class PictureBar:
             text = _("Without the text finder only de-identified pictures are kept; press Install to be asked again.")
             self._session.say(text, "error")
         elif outcome.ready:
-            # Only a new process sees what is installed now; it looks at the picture again.
+            # Only a new process sees what is installed now.
             self._session.client.restart()
-            self._session.say(_("The text finder is installed; reopen the case and accept it again."))
+            self._add_picture("")
         else:
             self._session.say(outcome.sentence, "error")
-        self.show()
         if outcome.details:
             self._ui.pictureLabel.setText(outcome.details)
