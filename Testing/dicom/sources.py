@@ -10,6 +10,7 @@ US_RETIRED = "1.2.840.10008.5.1.4.1.1.6"
 US_MULTI_FRAME = "1.2.840.10008.5.1.4.1.1.3.1"
 ENHANCED_US_VOLUME = "1.2.840.10008.5.1.4.1.1.6.2"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+SECONDARY_CAPTURE_RGB_MULTI_FRAME = "1.2.840.10008.5.1.4.1.1.7.4"
 TYPE_2 = (
     "PatientName",
     "PatientID",
@@ -73,6 +74,42 @@ def enhanced_volume(frames: int, rows: int = 60, columns: int = 80) -> Dataset:
     header.NumberOfFrames = frames
     header.FrameOfReferenceUID = generate_uid()
     header.UltrasoundAcquisitionGeometry = "APEX"
+    return header
+
+
+def patient_volume(frames: int, rows: int = 60, columns: int = 80, *, spacing: float = 0.4) -> Dataset:
+    """An Enhanced US Volume acquired relative to the patient: positions in functional groups (PS3.3 A.59.4.1.2)."""
+    header = enhanced_volume(frames, rows, columns)
+    header.UltrasoundAcquisitionGeometry = "PATIENT"
+    header.PositionReferenceIndicator = ""
+    shared, orientation, measures = Dataset(), Dataset(), Dataset()
+    orientation.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
+    measures.PixelSpacing, measures.SliceThickness = [0.08, 0.1], spacing
+    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [orientation], [measures]
+    header.SharedFunctionalGroupsSequence = [shared]
+    groups = []
+    for index in range(frames):
+        group, position = Dataset(), Dataset()
+        position.ImagePositionPatient = [-12.5, 7 + spacing * index, 30]
+        group.PlanePositionSequence = [position]
+        groups.append(group)
+    header.PerFrameFunctionalGroupsSequence = groups
+    return header
+
+
+def study(frames: int, rows: int = 60, columns: int = 80) -> list[Dataset]:
+    """Images of one study in series of their own: a still, a cine, and a colour still."""
+    headers = [still(rows, columns), cine(frames, rows, columns), still(rows, columns, rgb=True)]
+    for header in headers:
+        header.StudyInstanceUID = headers[0].StudyInstanceUID
+    return headers
+
+
+def capture_clip(frames: int, rows: int = 60, columns: int = 80) -> Dataset:
+    """A Multi-frame True Color Secondary Capture, as frame grabbers write."""
+    header = still(rows, columns, rgb=True, sop_class=SECONDARY_CAPTURE_RGB_MULTI_FRAME)
+    header.NumberOfFrames, header.ConversionType = frames, "DV"
+    del header.SequenceOfUltrasoundRegions
     return header
 
 

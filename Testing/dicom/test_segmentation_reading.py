@@ -117,7 +117,7 @@ def test_frames_of_other_images_are_counted() -> None:
     assert np.array_equal(read.labels, labels[1:2])
     assert read.frames_elsewhere == dataset.NumberOfFrames - 2
     assert set(read.missing) == {headers[2].SOPInstanceUID, headers[4].SOPInstanceUID}
-    with pytest.raises(InputError, match="lies on images that are not given: .*; give them too"):
+    with pytest.raises(InputError, match=r"lies on images that are not given: .*; give them too"):
         read_segmentation(dataset, [sources.still()])
     with pytest.raises(InputError, match="60 x 80 pixels, the images 61 x 80"):
         read_segmentation(dataset, [sources.still(61, 80)])

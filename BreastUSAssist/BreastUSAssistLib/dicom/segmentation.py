@@ -5,6 +5,7 @@ here from PS3.3 A.51 (Segmentation IOD) and C.8.20. Without a frame of reference
 through DerivationImageSequence alone.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from io import BytesIO
@@ -64,7 +65,8 @@ def segmentation_dataset(
             `labels` gets no segment.
         model: the network that drew the masks, named as the algorithm.
         created: date and time of the object.
-        probability: foreground probability, float 0..1, (frames, rows, columns); needed for `fractional`.
+        probability: foreground probability, float 0..1 or uint8 in 1/255, (frames, rows, columns); needed for
+            `fractional`.
         fractional: store probabilities in 8 bits (FRACTIONAL, PROBABILITY) inside each lesion and up to
             NEIGHBOURHOOD_PX around it, instead of masks in 1 bit (BINARY).
         geometry: "source" writes positions in the patient only where the source has them; "made_up" invents them for
@@ -286,17 +288,32 @@ def _packed(masks: Iterator[np.ndarray]) -> Iterator[bytes]:
 
 def _fractions(labels: np.ndarray, probability: np.ndarray, number: int) -> bytes:
     """Probabilities of one lesion in one frame, 0..255; zero away from it and on other lesions."""
-    from scipy.ndimage import distance_transform_edt
-
     mask = labels == number
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     part = (
         slice(max(rows[0] - NEIGHBOURHOOD_PX, 0), rows[-1] + NEIGHBOURHOOD_PX + 1),
         slice(max(columns[0] - NEIGHBOURHOOD_PX, 0), columns[-1] + NEIGHBOURHOOD_PX + 1),
     )
-    near = distance_transform_edt(~mask[part]) <= NEIGHBOURHOOD_PX
+    near = _near(mask[part])
     near &= (labels[part] == 0) | mask[part]
-    values = np.clip(np.nan_to_num(probability[part]), 0, 1)
+    values = probability[part]
+    if values.dtype != np.uint8:
+        values = np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
     content = np.zeros(labels.shape, np.uint8)
-    content[part][near] = np.rint(values[near] * 255).astype(np.uint8)
+    np.copyto(content[part], values, where=near)
     return content.tobytes()
+
+
+def _near(mask: np.ndarray) -> np.ndarray:
+    """Pixels within NEIGHBOURHOOD_PX of the mask: its rows widened by the chords of a disc, and laid on each other."""
+    rows, columns = mask.shape
+    before = np.zeros((rows, columns + 1), np.int32)
+    np.cumsum(mask, axis=1, out=before[:, 1:])
+    near = np.zeros_like(mask)
+    at = np.arange(columns)
+    for step in range(NEIGHBOURHOOD_PX + 1):
+        half = math.isqrt(NEIGHBOURHOOD_PX**2 - step**2)
+        wide = before[:, np.minimum(at + half + 1, columns)] > before[:, np.maximum(at - half, 0)]
+        near[step:] |= wide[: max(rows - step, 0)]
+        near[: max(rows - step, 0)] |= wide[step:]
+    return near

@@ -1,7 +1,7 @@
 """Frames of the source images, in the order of the analysis, and where they lie in the patient if they say so."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -97,7 +97,9 @@ def frame_order(frames: Sequence[SourceFrame]) -> FrameOrder:
 def plane_positions(frames: Sequence[SourceFrame]) -> list[PlanePosition] | None:
     """Positions of all frames in one frame of reference, or None where any of them does not say.
 
-    Positions that repeat tell nothing apart (some exporters write zeros), so they count as not said.
+    Positions that repeat tell nothing apart (some exporters write zeros), so they count as not said. Where a source
+    does not give its SliceThickness, which a Segmentation must (PS3.3 C.7.6.16.2.1), it is the distance to the nearest
+    plane; a single plane without it counts as not said.
     """
     if len({frame.header.get("FrameOfReferenceUID") or "" for frame in frames}) != 1:
         return None
@@ -109,7 +111,20 @@ def plane_positions(frames: Sequence[SourceFrame]) -> list[PlanePosition] | None
         if position is None:
             return None
         positions.append(position)
-    return positions if len({p.position for p in positions}) == len(positions) else None
+    if len({p.position for p in positions}) < len(positions):
+        return None
+    if all(position.thickness is not None for position in positions):
+        return positions
+    if len(positions) == 1:
+        return None
+    distance = _nearest([position.position for position in positions])
+    return [replace(position, thickness=position.thickness or distance) for position in positions]
+
+
+def _nearest(positions: Sequence[tuple[float, float, float]]) -> float:
+    """Smallest distance of two planes that follow each other in the file order."""
+    steps = np.linalg.norm(np.diff(np.array(positions), axis=0), axis=1)
+    return float(steps.min())
 
 
 def position_ranks(positions: Sequence[PlanePosition]) -> list[int]:

@@ -1,5 +1,8 @@
 """DICOM files written whole or not at all."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +18,7 @@ def write_dataset(path: Path, dataset: "Dataset") -> None:
     Raises:
         OutputError: the folder is not writable, or the disk is full; nothing is left behind.
     """
-    with written_whole(path) as beside:
+    with written_whole(path) as beside, _pixels_as_stream(dataset):
         dataset.save_as(beside, enforce_file_format=True)
 
 
@@ -31,3 +34,21 @@ def set_file_meta(dataset: "Dataset") -> None:
     meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
     meta.ImplementationVersionName = "BREASTUSASSIST"
     dataset.file_meta = meta
+
+
+@contextmanager
+def _pixels_as_stream(dataset: "Dataset") -> Iterator[None]:
+    """Hold the pixels of one byte a value as a stream, which pydicom writes without a copy of them in memory."""
+    element = dataset.get("PixelData") and dataset["PixelData"]
+    if not element or not isinstance(element.value, bytes) or int(dataset.get("BitsAllocated") or 16) > 8:
+        yield
+        return
+    from pydicom import DataElement
+
+    streamed = DataElement(element.tag, "OB", BytesIO(element.value))
+    streamed.is_undefined_length = element.is_undefined_length
+    dataset[element.tag] = streamed
+    try:
+        yield
+    finally:
+        dataset[element.tag] = element
