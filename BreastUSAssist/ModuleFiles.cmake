@@ -267,6 +267,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/mrml/dicom_loading.py
   BreastUSAssistLib/mrml/dicom_offers.py
   BreastUSAssistLib/mrml/dicom_outlines.py
+  BreastUSAssistLib/mrml/dicom_points.py
   BreastUSAssistLib/mrml/dicom_references.py
   BreastUSAssistLib/mrml/dicom_report.py
   BreastUSAssistLib/mrml/dicom_report_table.py

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from BreastUSAssistLib.dicom.segmentation import segmentation_dataset
+from BreastUSAssistLib.dicom.structured_report import report_dataset
 from BreastUSAssistLib.ultrasound.phantom import Phantom, render, save_dicom
 from BreastUSAssistLib.ultrasound.phantom_spec import PhantomSpec
 from BreastUSAssistLib.ultrasound.reading import open_clip
@@ -40,6 +41,14 @@ def segmentation(image: Path, path: Path, labels: np.ndarray) -> Path:
     headers = open_clip(image).headers
     made = segmentation_dataset(headers, labels, drafts.lesions_of(labels), drafts.MODEL, created=drafts.CREATED)
     return written(made, path)
+
+
+def draft_files(image: Path, folder: Path, labels: np.ndarray) -> tuple[Path, Path]:
+    """SEG and SR of the same lesions, as an AI's draft that nobody has read."""
+    headers, lesions = open_clip(image).headers, drafts.lesions_of(labels)
+    seg = segmentation_dataset(headers, labels, lesions, drafts.MODEL, created=drafts.CREATED)
+    report = report_dataset(headers, drafts.analysis_of(labels, lesions), labels, created=drafts.CREATED)
+    return written(seg, folder / "draft-seg.dcm"), written(report, folder / "draft-sr.dcm")
 
 
 def opened(bench: DicomBench) -> Any:

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -137,17 +138,15 @@ def _clip(source: UltrasoundSource) -> "Clip":
 def _said(case: "Case") -> "ReadCase":
     """The reading, with the AI's drafts, their outlines, and views in other cases beside it."""
     from ..birads.read_case import ReadCase, beside_lesions
-    from ..dicom.contours import outline_points
+    from ..service.drafts_file import with_outlines
     from .case_ties import partners_of
 
     names = {
         lesion.tracking_uid: one.reading.case for one in partners_of(case.record) for lesion in one.reading.lesions
     }
     lesions = case.lesions
-    beside = []
-    for lesion, told in zip(lesions, beside_lesions(lesions, names), strict=True):
-        mask = case.record.draft_mask(lesion.number, lesion.ai.key_frame - 1) if lesion.ai is not None else None
-        drawn = mask is not None and mask.any()
-        points = tuple((float(x), float(y)) for x, y in outline_points(mask)) if mask is not None and drawn else None
-        beside.append(told.model_copy(update={"outline": points}))
-    return ReadCase(reading=case.reading, beside=tuple(beside))
+    beside = beside_lesions(lesions, names)
+    drafted = [
+        case.record.draft_mask(lesion.number, lesion.ai.key_frame - 1) for lesion in lesions if lesion.ai is not None
+    ]
+    return ReadCase(reading=case.reading, beside=with_outlines(beside, np.stack(drafted)) if drafted else beside)

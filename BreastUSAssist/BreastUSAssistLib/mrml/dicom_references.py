@@ -54,10 +54,10 @@ def _header(file: str, keywords: tuple[str, ...]) -> "Dataset | None":
 
 @lru_cache(maxsize=32)
 def _read(file: str, _changed: int, keywords: tuple[str, ...]) -> "Dataset | None":
-    from pydicom import dcmread
     from pydicom.filereader import read_file_meta_info
 
     from ..dicom.reading import read_dataset
+    from ..ultrasound.bounded_dicom import opened_bounded, parse_bounded
     from ..ultrasound.quiet import quiet
 
     try:
@@ -65,7 +65,8 @@ def _read(file: str, _changed: int, keywords: tuple[str, ...]) -> "Dataset | Non
         with quiet():
             if read_file_meta_info(file).get("TransferSyntaxUID") == _DEFLATED:
                 return read_dataset(Path(file))
-            return dcmread(file, stop_before_pixels=True, specific_tags=list(keywords))
+            with opened_bounded(Path(file)) as stream:
+                return parse_bounded(stream, file, stop_before_pixels=True, specific_tags=list(keywords))
     except InputError as error:
         logging.debug("A DICOM object is not offered: %s", error)
     except Exception as error:  # pydicom raises many types on damaged files

@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .case_segmentation import CaseSegmentation
-from .dicom_images import Seek, load_image
+from .dicom_images import Seek, headers_of, load_image
 from .dicom_loading import load_report, load_segmentation
 from .dicom_offers import Kind
+from .dicom_outlines import frame_keys
+from .dicom_points import mark_points
 from .dicom_report_table import report_table
 from .source import UltrasoundSource
 from .subject_hierarchy import place_beside
@@ -55,6 +57,8 @@ def load_offer(
     if not sources:
         return None
     place_beside(scene, sources[0], [table])
+    for source in sources:
+        mark_points(scene, source, report, frame_keys(headers_of(source)))
     return sources[0]
 
 
