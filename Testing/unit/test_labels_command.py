@@ -55,7 +55,7 @@ def test_a_record_is_shown(run):
     assert code == 0 and f"{first['case']}/2" in text and "category 4C" in text and "shape irregular" in text
     assert "shadow only" in run("show", second["case"])[1]
     shown = json.loads(run("show", f"{first['case']}/1", "--json")[1])
-    assert (shown["version"], shown["kind"], shown["schema_version"]) == (1, "autosaved", "1.1")
+    assert (shown["version"], shown["kind"], shown["schema_version"]) == (1, "autosaved", "1.2")
     assert shown["patient"].startswith("patient-") and shown["stored_frames"] == []
 
 

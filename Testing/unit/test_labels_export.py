@@ -174,7 +174,7 @@ def test_what_is_left_out_is_told(store, tmp_path, form):
     assert record.counts.left_out == 1 and record.counts.frames == 8
     assert any("1 cases have no masks" in note for note in record.notes)
     assert any("1 frames (0 whole cases)" in note for note in record.notes)
-    assert any("burnt into" in note for note in record.notes)
+    assert any("declared to be de-identified" in note for note in record.notes)
 
 
 def test_a_datalist_is_read_by_monai(store, tmp_path):

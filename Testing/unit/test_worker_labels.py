@@ -238,7 +238,7 @@ def test_what_was_acknowledged_outlives_the_process(process):
     """The process is killed while it works; the one that follows goes on where the reader was."""
     client = new_client()
     try:
-        said = {"store": str(process.store), "reader": "AB", "encrypted": False}
+        said = {"store": str(process.store), "reader": "AB", "encrypted": False, "declared_by": "tests"}
         kept = []
         for edit in (7, 8):
             work = {

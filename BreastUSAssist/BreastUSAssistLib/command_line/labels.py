@@ -1,4 +1,4 @@
-"""`breastusassist labels init|add|import|export|list|show|history|verify|restore`: the label store."""
+"""`breastusassist labels init|add|import|deidentify|export|list|show|history|verify|restore`: the label store."""
 
 import argparse
 import json
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, UsageError
-from . import labels_add, labels_export, labels_import
+from . import labels_add, labels_deidentify, labels_export, labels_import
 from .arguments import print_json, show_progress, subcommand, tell
 
 if TYPE_CHECKING:
-    from ..labels.record import LabelRecord
+    from ..labels.record import Deidentification, LabelRecord
     from ..labels.store import LabelStore, LabelSummary
     from ..labels.verification import Verification
 
@@ -39,7 +39,7 @@ def add_to(commands: Any) -> None:
     verified.add_argument(
         "--head", metavar="NUMBER:HASH", help="entry noted from an earlier run that must still be there"
     )
-    for one in (labels_add, labels_import, labels_export):
+    for one in (labels_add, labels_import, labels_deidentify, labels_export):
         one.add_to(parts, _part)
     restored = _part(parts, "restore", run_restore, "bring an older version back, as a new one", "CASE/1 --reader AB")
     restored.add_argument("record", metavar="CASE/VERSION", help="the version to bring back")
@@ -124,6 +124,7 @@ def run_show(options: argparse.Namespace) -> int:
         "Models": ", ".join(f"{model.name} {model.version} ({model.sha256[:12]})" for model in record.models),
         "Software": record.software,
         "Frames kept": len(frames),
+        "De-identified": None if record.deidentified is None else _evidence(record.deidentified),
     }
     for title, value in lines.items():
         if value not in (None, ""):
@@ -206,6 +207,12 @@ def _named(text: str) -> tuple[str, int | None]:
     if not version.isascii() or not version.isdigit():
         raise UsageError(f"{version!r} is no version; name a record as CASE or CASE/2.")
     return case, int(version)
+
+
+def _evidence(said: "Deidentification") -> str:
+    if said.evidence == "cleaned":
+        return f"cleaned, {said.texts} texts filled, {said.blanked_share:.0%} of the picture blanked ({said.finder})"
+    return f"declared by {said.by}" if said.evidence == "declared" else "its header says so"
 
 
 def _row(record: "LabelRecord") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from .export_query import QUERY, ExportCounts, ExportedRecord, ExportQuery, Expo
 from .export_split import parts_of
 from .known_values import known_of
 from .masks import MaskStack
-from .picture_evidence import HOW_TO, with_evidence
+from .picture_evidence import HOW_TO, told_evidence, with_evidence
 from .record import LabelRecord
 from .store import LabelStore
 
@@ -122,6 +122,8 @@ def export_labels(
     content = ExportContent(store, query, cases, progress, notes)
     if not cases:
         raise InputError(f"No label of the kinds {', '.join(query.kinds)} can be exported; {_first(notes, damaged)}")
+    if query.format not in WITHOUT_PIXELS:
+        notes.append(told_evidence(case.record for case in cases))
     with folder_written_whole(out) as folder:
         write(folder, content)
         record = _record(content, len(damaged))

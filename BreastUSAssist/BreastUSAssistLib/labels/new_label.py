@@ -148,6 +148,20 @@ def analysis_content(analysis: Analysis, case: str) -> bytes:
     return finite_json(analysis.model_copy(update=changes).model_dump(), "The analysis")
 
 
+def store_frames(frames: "Mapping[int, np.ndarray]", blobs: BlobFolder) -> Digest:
+    """Write frames, by 1-based number, and their list; the address of the list. Raises as `store_blobs`."""
+    contents: dict[str, Content] = {}
+    addresses = {}
+    for number, frame in frames.items():
+        content = _frame_content(frame)
+        addresses[number] = blobs.address(content)
+        contents[addresses[number]] = content
+    listed = _frame_list(addresses)
+    contents[blobs.address(listed)] = listed
+    blobs.put(contents)
+    return blobs.address(listed)
+
+
 def _evidence(
     label: NewLabel, kept_frames: Mapping[int, str], before: Deidentification | None
 ) -> Deidentification | None:

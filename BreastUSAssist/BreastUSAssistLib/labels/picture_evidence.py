@@ -1,5 +1,7 @@
 """Which stored pictures are known to show no patient data; only those leave the store as pictures."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .record import LabelRecord
@@ -27,3 +29,15 @@ def with_evidence(store: "LabelStore", record: LabelRecord) -> LabelRecord:
     if latest is None or latest.deidentified is None:
         return record.model_copy(update={"frames": None})
     return record.model_copy(update={"frames": latest.frames, "deidentified": latest.deidentified})
+
+
+def told_evidence(records: Iterable[LabelRecord]) -> str:
+    """A sentence on why the pictures of these records count as free of patient data."""
+    counts = Counter(record.deidentified.evidence for record in records if record.deidentified is not None)
+    words = {
+        "header": "whose DICOM header says that it was de-identified",
+        "cleaned": "cleaned by the label store, with the text that it saw filled",
+        "declared": "declared to be de-identified by a named person",
+    }
+    parts = [f"{counts[evidence]} {said}" for evidence, said in words.items() if counts[evidence]]
+    return f"Pictures are those of {', '.join(parts) or 'no case'}."

@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,8 +18,8 @@ from .blobs import BlobFolder
 from .index import INDEX, LabelIndex, NewEntry
 from .keys import StoreKey, new_secret
 from .label_summary import LabelSummary, StoredText, iso_time, summary_of
-from .new_label import NewLabel, check_fits, store_blobs
-from .record import ImageIdentity, LabelRecord, RecordKind, record_name
+from .new_label import NewLabel, check_fits, store_blobs, store_frames
+from .record import Deidentification, ImageIdentity, LabelRecord, RecordKind, record_name
 from .record_contents import RecordContents
 from .record_text import record_to_text
 from .seal import SEAL, seal_index
@@ -28,6 +28,8 @@ from .store_header import StoreHeader, key_of, new_id, new_salt, read_header, wr
 from .stored_record import check_case_name, entry_text, record_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .verification import Verification
 
 __all__ = ["Clock", "LabelStore", "LabelSummary"]
@@ -188,6 +190,23 @@ class LabelStore(RecordContents):
                 # Pictures that were cleaned since do not come back as they were.
                 changes |= {"frames": last.frames, "deidentified": last.deidentified}
             return self._added(old.model_copy(update=changes), None)
+
+    def put_pictures(
+        self, record: LabelRecord, frames: "Mapping[int, np.ndarray]", deidentified: Deidentification
+    ) -> LabelRecord:
+        """Give the latest version of a case other pictures of the same image, as a new version that is the same else.
+
+        Raises:
+            InputError: frames that do not fit, or the version is not the latest any more.
+            OutputError: not stored; see `put`.
+        """
+        check_fits(NewLabel("autosaved", record.image, frames=frames, deidentified=deidentified))
+        with self._lock:
+            self._check_writable()
+            if self.get(record.case) != record:
+                raise InputError(f"{record.name} was replaced meanwhile; try again.")
+            changes = {"frames": store_frames(frames, self._blobs), "deidentified": deidentified}
+            return self._added(record.model_copy(update=changes), None)
 
     def get(self, case: str, version: int | None = None) -> LabelRecord:
         """One version of a case; None is the latest.

@@ -17,7 +17,7 @@ _SHORT_SIDE = 736
 _LONG_SIDE = 4096
 _HIGHEST_LINE, _LINE_SHARE = 54, 0.12
 """Height of a line with its margins: pixels, and share of the picture's rows. No scanner writes larger."""
-_MARGIN = 3
+_MARGIN = 4
 """Pixels around a box, for the soft rims of letters."""
 
 
