@@ -130,16 +130,19 @@ def test_certificates_that_are_not_right(certificates: Certificates, name: str, 
     def talk(client: socket.socket) -> None:
         context.wrap_socket(client, server_side=True)
 
-    with peer(talk) as port, opened(at(port, tls={"ca_file": certificates.authority})) as connection:
-        with pytest.raises(NodeError, match=words) as error:
-            connection.echo()
+    with (
+        peer(talk) as port,
+        opened(at(port, tls={"ca_file": certificates.authority})) as connection,
+        pytest.raises(NodeError, match=words) as error,
+    ):
+        connection.echo()
     assert error.value.kind == "certificate" and not error.value.retryable
 
 
 def test_a_node_that_has_another_name(orthanc: OrthancServer) -> None:
-    with opened(changed(orthanc.node(transport="dimse"), ae_title="OTHER")) as connection:
-        with pytest.raises(NodeError, match="is not called OTHER") as error:
-            connection.echo()
+    node = changed(orthanc.node(transport="dimse"), ae_title="OTHER")
+    with opened(node) as connection, pytest.raises(NodeError, match="is not called OTHER") as error:
+        connection.echo()
     assert error.value.kind == "refused" and not error.value.retryable
 
 
@@ -157,9 +160,13 @@ def test_a_port_of_ours_that_is_taken(returning: tuple[OrthancServer, PacsNode],
     files = samples.study(tmp_path / "a", 1)
     server.store(*files)
     assert node.dimse is not None and node.dimse.listening_port is not None
-    with socket.create_server(("127.0.0.1", node.dimse.listening_port)), opened(node) as connection:
-        with pytest.raises(UsageError, match=f"Port {node.dimse.listening_port} cannot be listened on"):
-            connection.pull(samples.study_uid_of(files), tmp_path / "pulled")
+    port = node.dimse.listening_port
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        opened(node) as connection,
+        pytest.raises(UsageError, match=f"Port {port} cannot be listened on"),
+    ):
+        connection.pull(samples.study_uid_of(files), tmp_path / "pulled")
 
 
 def test_an_object_of_a_class_that_is_not_taken(orthanc: OrthancServer, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from BreastUSAssistLib.dicom.network.connection import NodeError, StudyQuery, open_connection
 from BreastUSAssistLib.dicom.network.node_settings import PacsNode
+from BreastUSAssistLib.dicom.network.received_files import read_identity
 from BreastUSAssistLib.dicom.network.secrets import SecretStore
 from BreastUSAssistLib.errors import InputError, OutputError, UsageError
 from dicom import network_samples as samples
@@ -23,9 +24,9 @@ def at(orthanc: OrthancServer, **web: object) -> PacsNode:
 
 
 def test_files_come_back_bit_for_bit(orthanc: OrthancServer, data_root: Path, tmp_path: Path) -> None:
-    names = ("US-RGB-8-epicard.dcm", "examples_ybr_color.dcm", "US-PAL-8-10x-echo.dcm")
-    found = [path for path in sorted((data_root / "dicom_us").glob("*.dcm")) if path.name in names]
-    files = (found or sorted((data_root / "dicom_us").glob("*.dcm"))[:3])[:3]
+    real = [path for path in sorted((data_root / "dicom_us").glob("*.dcm")) if "DIRW0007" not in path.name]
+    by_uid = {read_identity(path).sop_instance_uid: path for path in real}
+    files = list(by_uid.values())
     with open_connection(orthanc.node(), orthanc.secrets()) as node:
         assert node.echo().text == "DICOMweb answers"
         assert {outcome.state for outcome in node.push(files)} == {"sent"}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ...errors import InputError, OutputError
 from ...files import written_whole
 from ...labels.durable import sync_folders
+from ...ultrasound.quiet import quiet
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -49,15 +50,8 @@ def read_identity(path: Path) -> Identity:
     from pydicom.errors import InvalidDicomError
 
     try:
-        header, syntax = _first_elements(path)
-        found = Identity(
-            sop_class_uid=str(header.get("SOPClassUID", "")),
-            sop_instance_uid=str(header.get("SOPInstanceUID", "")),
-            series_uid=str(header.get("SeriesInstanceUID", "")),
-            study_uid=str(header.get("StudyInstanceUID", "")),
-            transfer_syntax_uid=syntax,
-            modality=str(header.get("Modality", "")),
-        )
+        with quiet():
+            found = _identity(path)
     except InvalidDicomError as error:
         raise InputError(f"{path} is not a DICOM file; choose another.") from error
     except OSError as error:
@@ -107,6 +101,18 @@ def whole_file(folder: Path, sop_instance_uid: str, study_uid: str) -> Path | No
     except InputError:
         return None
     return path if (found.sop_instance_uid, found.study_uid) == (sop_instance_uid, study_uid) else None
+
+
+def _identity(path: Path) -> Identity:
+    header, syntax = _first_elements(path)
+    return Identity(
+        sop_class_uid=str(header.get("SOPClassUID", "")),
+        sop_instance_uid=str(header.get("SOPInstanceUID", "")),
+        series_uid=str(header.get("SeriesInstanceUID", "")),
+        study_uid=str(header.get("StudyInstanceUID", "")),
+        transfer_syntax_uid=syntax,
+        modality=str(header.get("Modality", "")),
+    )
 
 
 def _first_elements(path: Path) -> tuple["Dataset", str]:
