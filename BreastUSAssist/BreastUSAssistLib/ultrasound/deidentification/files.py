@@ -225,7 +225,9 @@ class _Run:
     def _cleaned(self, dataset: "Dataset") -> CleanedPixels:
         if self._finder is None:
             self._finder = self._open_finder()
-        return clean_pixels(dataset, finder=self._finder, review=self._review.review, label="It", attend=self._attend)
+        return clean_pixels(
+            dataset, finder=self._finder, review=self._review.review, label="The image", attend=self._attend
+        )
 
     def _written(self, result: Deidentified, digest: str, pixels: CleanedPixels | None) -> FileRecord:
         clean = result.dataset

@@ -6,7 +6,6 @@ so that no padding, no private element and no attribute nobody thought of can be
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from .uids import DeidentificationKey, replaced_uid
 
 if TYPE_CHECKING:
     from pydicom import DataElement, Dataset
+    from pydicom.tag import BaseTag
 
 DUMMY = "REMOVED"
 _TRACKING = ("112039", "DCM")
@@ -114,73 +114,59 @@ class _Cleaning:
     def notes(self) -> DeidentificationNotes:
         return DeidentificationNotes(**{name: self._counts[name] for name in DeidentificationNotes.__annotations__})
 
-    def items(self, dataset: "Dataset", depth: int) -> "Dataset":
-        """A new data set with what may stay of `dataset` at this depth."""
+    def items(self, dataset: "Dataset", depth: int, without: frozenset[str] = frozenset()) -> "Dataset":
+        """A new data set with what may stay of `dataset`, at this depth, but for the keywords `without`."""
         from pydicom import Dataset
+        from pydicom.datadict import keyword_for_tag
 
         if depth > MOST_NESTING:
             raise InputError(f"Its sequences are nested more than {MOST_NESTING} deep; export it again.")
         clean = Dataset()
-        for element in self._elements(dataset, depth):
-            cleaned = self._element(element, dataset, depth)
-            if cleaned is None:
-                self._counts["removed"] += 1
-            else:
-                clean.add(cleaned)
-        if depth == 0:
-            self._add_age(dataset, clean)
-            self._complete(clean)
-        return clean
-
-    def _elements(self, dataset: "Dataset", depth: int) -> "Iterator[DataElement]":
         for tag in sorted(dataset.keys()):
+            keyword = keyword_for_tag(tag)
             if tag.is_private:
                 self._counts["private"] += 1
-            elif tag.element == 0 or tag.group == 0x0002:
-                continue  # group lengths, and meta information in the wrong place
-            elif depth == 0 and tag in PIXEL_TAGS:
-                continue
+            elif keyword in without or tag.element == 0 or tag.group == 0x0002 or (depth == 0 and tag in PIXEL_TAGS):
+                continue  # group lengths, and meta information in the wrong place, say nothing
             else:
-                element = self._parsed(dataset, tag)
-                if element is not None:
-                    yield element
-
-    def _parsed(self, dataset: "Dataset", tag: Any) -> "DataElement | None":
-        """The element; None, and counted as removed, where its value is not valid for its VR."""
-        try:
-            return dataset[tag]
-        except Exception:  # ValueError, struct.error, NotImplementedError, UnicodeError, ... on a malformed value
+                cleaned = self._element(tag, keyword, dataset, depth)
+                if cleaned is not None:
+                    clean.add(cleaned)
+                    continue
             self._counts["removed"] += 1
-            return None
+        if depth == 0:
+            self._add_age(clean)
+            clean.PatientName = clean.PatientID = self._patient.pseudonym
+            clean.SpecificCharacterSet = "ISO_IR 192"
+        return clean
 
-    def _element(self, element: "DataElement", holder: "Dataset", depth: int) -> "DataElement | None":
+    def _element(self, tag: "BaseTag", keyword: str, holder: "Dataset", depth: int) -> "DataElement | None":
+        """What becomes of one element that is not private; what must go is not even parsed."""
         from pydicom import DataElement
 
-        keyword, vr = element.keyword, str(element.VR)
-        treatment = treatment_of(element, self._table, self._options)
-        value: Any
-        if vr == "SQ" and treatment is Treatment.CHECK:
-            value = [self._item(item, depth + 1) for item in element.value]
-        elif treatment in (Treatment.REMOVE, Treatment.EMPTY, Treatment.DUMMY):
-            value = None
-        else:
-            value = self._value(treatment, element, holder)
-        if value is not None and (vr != "SQ" or value):
-            return DataElement(element.tag, vr, value)
-        return self._instead(treatment, element, keyword, vr)
+        expected = _vr_of(tag)
+        treatment = treatment_of(tag, keyword, expected, self._table, self._options)
+        value: Any = None
+        vr = expected
+        if treatment not in (Treatment.REMOVE, Treatment.EMPTY, Treatment.DUMMY):
+            element = _parsed(holder, tag)
+            # A value under another VR than the attribute has is none of its values.
+            if element is not None and str(element.VR) in expected:
+                vr = str(element.VR)
+                if vr == "SQ":
+                    value = [self._item(item, depth + 1) for item in element.value] or None
+                else:
+                    value = self._value(treatment, element, holder)
+        if value is not None:
+            return DataElement(tag, vr, value)
+        return self._instead(treatment, tag, keyword, vr)
 
     def _item(self, item: "Dataset", depth: int) -> "Dataset":
         if not is_code(item):
             return self.items(item, depth)
         clean, known = self._book.cleaned(item)
         self._counts["replaced_codes"] += not known
-        from pydicom import Dataset
-
-        rest = Dataset()
-        for element in item:
-            if element.keyword not in PARTS:
-                rest.add(element)
-        clean.update(self.items(rest, depth))
+        clean.update(self.items(item, depth, without=PARTS))
         return clean
 
     def _value(self, treatment: Treatment, element: "DataElement", holder: "Dataset") -> Any:
@@ -250,26 +236,40 @@ class _Cleaning:
             return self._shift.time(text)
         return self._shift.date(text, _time_beside(keyword, holder))
 
-    def _instead(self, treatment: Treatment, element: "DataElement", keyword: str, vr: str) -> "DataElement | None":
+    def _instead(self, treatment: Treatment, tag: "BaseTag", keyword: str, vr: str) -> "DataElement | None":
         """What stands in the place of a value that may not stay; None where nothing needs to."""
         from pydicom import DataElement
 
         needed = keyword in NEEDED or (keyword in EQUIPMENT and self._kind == "segmentation")
         if (treatment is Treatment.DUMMY or needed) and (dummy := _dummy(keyword, vr)) is not None:
             self._counts["replaced_texts"] += 1
-            return DataElement(element.tag, vr, dummy)
+            return DataElement(tag, vr, dummy)
         if treatment is Treatment.EMPTY or keyword in REQUIRED:
-            return DataElement(element.tag, vr, [] if vr == "SQ" else None)
+            return DataElement(tag, vr, [] if vr == "SQ" else None)
         return None
 
-    def _add_age(self, dataset: "Dataset", clean: "Dataset") -> None:
+    def _add_age(self, clean: "Dataset") -> None:
         """The age follows from the birth date, which goes, where the scanner did not write it."""
         if self._options.retain_characteristics and "PatientAge" not in clean and self._patient.age is not None:
             clean.PatientAge = kept_age(self._patient.age)
 
-    def _complete(self, clean: "Dataset") -> None:
-        clean.PatientName = clean.PatientID = self._patient.pseudonym
-        clean.SpecificCharacterSet = "ISO_IR 192"
+
+def _vr_of(tag: "BaseTag") -> str:
+    """VR of PS3.6, or several where it depends ("US or SS"); UN where the dictionary does not have the tag."""
+    from pydicom.datadict import dictionary_VR
+
+    try:
+        return str(dictionary_VR(tag))
+    except KeyError:
+        return "UN"
+
+
+def _parsed(holder: "Dataset", tag: "BaseTag") -> "DataElement | None":
+    """The element; None where its value is not valid for its VR."""
+    try:
+        return holder[tag]
+    except Exception:  # ValueError, struct.error, NotImplementedError, UnicodeError, ... on a malformed value
+        return None
 
 
 def _values(element: "DataElement") -> list[Any]:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 UNKNOWN_SCHEME = "99DEID"
 UNKNOWN_MEANING = "Removed code"
-PARTS = (
-    "CodeValue", "LongCodeValue", "URNCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning",
-    "ContextIdentifier", "ContextUID", "MappingResource", "MappingResourceUID", "MappingResourceName",
-    "ContextGroupVersion", "ContextGroupLocalVersion", "ContextGroupExtensionFlag", "ContextGroupExtensionCreatorUID",
-    "EquivalentCodeSequence", "CodingSchemeUID",
-)  # fmt: skip
+_PARTS = """
+CodeValue LongCodeValue URNCodeValue CodingSchemeDesignator CodingSchemeVersion CodeMeaning ContextIdentifier
+ContextUID MappingResource MappingResourceUID MappingResourceName ContextGroupVersion ContextGroupLocalVersion
+ContextGroupExtensionFlag ContextGroupExtensionCreatorUID EquivalentCodeSequence CodingSchemeUID
+"""
+PARTS = frozenset(_PARTS.split())
 """Attributes of the code macro; none of the original's is copied."""
 _SAYS_CODE = ("CodeValue", "LongCodeValue", "URNCodeValue", "CodeMeaning")
 _OLD_SNOMED = ("SRT", "SNM3", "99SDM")

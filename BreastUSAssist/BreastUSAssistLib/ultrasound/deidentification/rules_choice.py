@@ -1,7 +1,5 @@
 """What becomes of one attribute: the profile's rule (PS3.15 Table E.1-1) with the options that were chosen."""
 
-from typing import TYPE_CHECKING
-
 from .options import DeidentificationOptions
 from .rules import Action, RuleTable
 from .rules_attributes import (
@@ -14,9 +12,6 @@ from .rules_attributes import (
     SPECIAL,
     Treatment,
 )
-
-if TYPE_CHECKING:
-    from pydicom import DataElement
 
 _DATE_VRS = ("DA", "TM", "DT")
 _BY_ACTION = {
@@ -33,17 +28,16 @@ _BY_ACTION = {
 """The strictest of each; `REQUIRED` and `NEEDED` say where an attribute must not be missing."""
 
 
-def treatment_of(element: "DataElement", table: RuleTable, options: DeidentificationOptions) -> Treatment:
-    """What becomes of `element`, which is not private."""
-    keyword = element.keyword
-    chosen = SPECIAL.get(keyword) or _by_option(keyword, element.VR, options)
+def treatment_of(tag: int, keyword: str, vr: str, table: RuleTable, options: DeidentificationOptions) -> Treatment:
+    """What becomes of the attribute `tag`, which is not private; its keyword and VR are those of PS3.6."""
+    chosen = SPECIAL.get(keyword) or _by_option(keyword, vr, options)
     if chosen is not None:
         return chosen
-    action = table.action(element.tag)
+    action = table.action(tag)
     if action is None:
-        kept = Treatment.UID if element.VR == "UI" else Treatment.CHECK
+        kept = Treatment.UID if vr == "UI" else Treatment.CHECK
         return kept if keyword in KEPT else Treatment.REMOVE
-    if element.VR == "SQ" and action is not Action.REMOVE_EMPTY_OR_NEW_UIDS:
+    if vr == "SQ" and action is not Action.REMOVE_EMPTY_OR_NEW_UIDS:
         # A dummy item of a sequence that is not known here would say nothing.
         return Treatment.EMPTY if keyword in REQUIRED else Treatment.REMOVE
     return _BY_ACTION[action]
