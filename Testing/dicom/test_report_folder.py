@@ -13,6 +13,7 @@ from BreastUSAssistLib.files import resource_path
 from BreastUSAssistLib.service.case_files import DRAFTS
 from BreastUSAssistLib.service.drafts_file import Drafts, drafts_schema, read_drafts, with_outlines, write_drafts
 from BreastUSAssistLib.service.reading_export import ExportedReading, export_reading
+from BreastUSAssistLib.service.reading_file import write_reading
 from BreastUSAssistLib.service.report_folder import report_of_folder
 from BreastUSAssistLib.ultrasound.frame import Clip, SourceReference, UltrasoundFrame
 from dicom import drafts
@@ -74,6 +75,25 @@ def test_without_drafts_the_report_is_verified_all_the_same(made: ReadReport, tm
     read = read_report(report_of_folder(folder, made.headers, drafts.CREATED))
     assert read.verified and [one.ai for one in read.lesions] == [None]
     assert "The reader says that lesion 2 is none." in read.remarks
+
+
+def test_without_drafts_what_the_reader_left_is_known_all_the_same(tmp_path: Path) -> None:
+    made = ReadReport(7).case(**ACCEPTED).lesion(1, descriptors={"shape": "oval"}).lesion(2, category="3")
+    folder = exported(made, tmp_path)
+    whole = read_report(folder / "sr.dcm")
+    (folder / DRAFTS).unlink()
+    first, second = read_report(report_of_folder(folder, made.headers, drafts.CREATED)).lesions
+    assert first.ai is None and first.verdict is None
+    assert second == whole.lesions[1] and second.ai is not None and second.verdict == "kept"
+
+
+@pytest.mark.parametrize("change", [{"present": False}, {"descriptors": {"shape": "oval"}}])
+def test_a_draft_beside_a_reading_that_changed_it_is_refused(change: dict[str, object], tmp_path: Path) -> None:
+    made = ReadReport().case(**ACCEPTED)
+    folder = exported(made, tmp_path)
+    write_reading(folder / "reading.json", made.lesion(1, **change).reading)
+    with pytest.raises(InputError, match="a draft beside a reading that changed it"):
+        report_of_folder(folder, made.headers, drafts.CREATED)
 
 
 def test_drafts_of_another_case_are_refused(made: ReadReport, tmp_path: Path) -> None:
