@@ -22,7 +22,7 @@ SYSTEM_PACKAGES = (
     *("dicom3tools", "chromium", "orthanc", "orthanc-dicomweb", "nginx-light"),
     *("libgl1", "libegl1", "libxkbcommon0", "libdbus-1-3", "libfontconfig1", "fonts-dejavu-core"),
 )
-"""What the tests use on Debian: dciodvfy, a browser for the report, a PACS, and what Qt needs to draw without a screen."""
+"""What the tests use on Debian: dciodvfy, a browser for the report, a PACS, and what Qt needs to draw off screen."""
 
 USAGE = """usage: python3 run.py demo [--out FOLDER]
        python3 run.py test [pytest arguments]
