@@ -36,7 +36,7 @@ class Client:
 
     def start(self):
         library = Path(__file__).resolve().parents[2] / "BreastUSAssist"
-        command = [sys.executable, "-m", "BreastUSAssistLib", "pacs", *self.arguments, "--json"]
+        command = [sys.executable, "-m", "BreastUSAssistLib", "pacs", *self.arguments, "--json", "--no-report"]
         command += ["--nodes", str(self.folder / "nodes.toml"), "--work", str(self.folder / "work")]
         command += ["--model", str(tiny_outline_bundle()), "--reader", "none", "--backend", "onnxruntime"]
         environment = {

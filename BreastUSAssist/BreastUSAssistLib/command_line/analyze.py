@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
         options=BatchOptions(
             options.ignore_gates,
             options.fractional,
-            options.debug,
+            debug=options.debug,
             prevalence=options.prevalence,
             clinical=_clinical(options.clinical),
         ),

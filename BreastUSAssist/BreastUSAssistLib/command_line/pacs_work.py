@@ -72,6 +72,7 @@ def add_to(parts: Any) -> None:
     for one in (ran, listened):
         one.add_argument("--hold", action="store_true", help="keep the drafts here, send nothing")
         one.add_argument("--retry-failed", action="store_true", help="try again what failed in --work before")
+        one.add_argument("--no-report", action="store_true", help="write no report.html: quicker for many studies")
         add_model_arguments(one)
         add_reader_argument(one)
 
@@ -228,7 +229,7 @@ def _analyst(options: argparse.Namespace) -> "Analyst":
 
     from ..birads.describe import new_uid
     from ..birads.lexicon import load_lexicon
-    from ..service.batch import analyze_inputs
+    from ..service.batch import BatchOptions, analyze_inputs
 
     predictor, reader, lexicon = predictor_of(options), reader_of(options), load_lexicon("birads-us-2013")
     return lambda inputs, out: analyze_inputs(
@@ -239,6 +240,7 @@ def _analyst(options: argparse.Namespace) -> "Analyst":
         lexicon=lexicon,
         now=lambda: datetime.now(UTC).astimezone(),
         new_uid=new_uid,
+        options=BatchOptions(report=not options.no_report),
     )
 
 

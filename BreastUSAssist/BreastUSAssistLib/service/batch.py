@@ -16,7 +16,7 @@ from ..model.predictor import Predictor
 from ..ultrasound.frame import Clip
 from ..ultrasound.reading import open_clips
 from .analyze import LesionReader, Progress, analyze_clip, check_settings
-from .case_files import write_case
+from .case_files import FORMATS, write_case
 
 
 @dataclass
@@ -35,6 +35,8 @@ class BatchOptions:
 
     ignore_gates: bool = False
     fractional: bool = False
+    report: bool = True
+    """Whether report.html is written; its pictures take longer than the analysis of a still."""
     debug: bool = False
     """Let an unexpected error stop the run with its traceback, which may quote the file, in place of one sentence."""
     prevalence: float | None = None
@@ -90,7 +92,8 @@ def analyze_inputs(
             progress=progress,
             clock=clock,
         )
-        written = write_case(out, clip, result, created=created, fractional=options.fractional)
+        formats = [name for name in FORMATS if options.report or name != "report.html"]
+        written = write_case(out, clip, result, created=created, fractional=options.fractional, formats=formats)
         outcome.cases.append((written.folder, result.analysis))
         tell(f"{summary(result.analysis)}  {(clock() - started) * 1000:.0f} ms  {written.folder}")
         for note in written.notes:

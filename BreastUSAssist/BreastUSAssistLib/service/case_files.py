@@ -61,20 +61,27 @@ class CaseMaterial:
 
 
 def write_case(
-    out: Path, clip: Clip, result: CaseResult, *, created: datetime, fractional: bool = False
+    out: Path,
+    clip: Clip,
+    result: CaseResult,
+    *,
+    created: datetime,
+    fractional: bool = False,
+    formats: Sequence[str] = FORMATS,
 ) -> WrittenCase:
     """Write everything of one case to `out`/<case>/; an older one of that name is replaced.
 
     Files: analysis.json, findings.csv, masks/*.png, seg.nrrd, report.html, and where the source is DICOM seg.dcm (there
-    is none without a lesion: a SEG cannot be empty) and sr.dcm.
+    is none without a lesion: a SEG cannot be empty) and sr.dcm; of these the chosen `formats`.
 
     Raises:
         OutputError: the folder cannot be written; nothing half-written is left.
     """
     probability = result.probability if fractional else None
-    material = CaseMaterial(clip, result.analysis, result.labels, key_pictures(result), created, probability)
+    pictures = key_pictures(result) if "report.html" in formats else []
+    material = CaseMaterial(clip, result.analysis, result.labels, pictures, created, probability)
     with folder_written_whole(out / clip.name) as folder:
-        notes = write_files(folder, material, FORMATS if clip.headers else NOT_DICOM)
+        notes = write_files(folder, material, [name for name in formats if clip.headers or name in NOT_DICOM])
     return WrittenCase(out / clip.name, tuple(notes))
 
 
