@@ -39,6 +39,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/command_line/evaluate.py
   BreastUSAssistLib/command_line/labels.py
   BreastUSAssistLib/command_line/labels_add.py
+  BreastUSAssistLib/command_line/labels_deidentify.py
   BreastUSAssistLib/command_line/labels_export.py
   BreastUSAssistLib/command_line/labels_import.py
   BreastUSAssistLib/command_line/models.py
@@ -119,6 +120,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/labels/case_facts.py
   BreastUSAssistLib/labels/case_states.py
   BreastUSAssistLib/labels/case_table.py
+  BreastUSAssistLib/labels/cleaning.py
   BreastUSAssistLib/labels/counted_labels.py
   BreastUSAssistLib/labels/disagreement.py
   BreastUSAssistLib/labels/double_reading.py
