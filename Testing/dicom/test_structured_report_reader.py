@@ -12,7 +12,7 @@ from BreastUSAssistLib.dicom import codes
 from BreastUSAssistLib.dicom.report_observers import person_name
 from BreastUSAssistLib.dicom.report_reading import read_report
 from BreastUSAssistLib.dicom.source_frames import source_frames
-from BreastUSAssistLib.dicom.structured_report import write_report
+from BreastUSAssistLib.dicom.structured_report import report_dataset, write_report
 from BreastUSAssistLib.files import resource_path
 from dicom import drafts, sources
 from dicom.read_reports import ACCEPTED, MOMENT, ReadReport, items_of, named
@@ -216,6 +216,18 @@ def test_a_case_that_no_network_saw(tmp_path: Path) -> None:
         assert report.ManufacturerModelName == "BreastUSAssist" and "none" not in str(report.SoftwareVersions)
         assert draft_groups(report) == []
     assert read_report(path).summary == codes.NONE_WITHOUT_FINDINGS
+
+
+def test_a_lesion_that_the_reading_does_not_know_has_no_assessment() -> None:
+    made = ReadReport().case(**ACCEPTED)
+    analysis, read = made.effective()
+    known = read.reading.model_copy(update={"lesions": read.reading.lesions[:1]})
+    report = report_dataset(
+        made.headers, analysis, made.labels, created=drafts.CREATED, read=read.model_copy(update={"reading": known})
+    )
+    _, unknown = standing_groups(report)
+    assert value_of(unknown, codes.ASSESSMENT_CATEGORY) is None
+    assert value_of(unknown, codes.SUGGESTED_CATEGORY) == "BI-RADS Category 4A"
 
 
 def test_the_lesion_reader_and_its_interval_are_named(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from .analysis import Analysis
 from .lesion import Lesion, Record
 from .lexicon import Lexicon
@@ -19,7 +21,7 @@ class BesideLesion(Record):
     tracking_uid: str
     draft: Lesion | None = None
     """As the AI first described it; None where the reader added the lesion."""
-    outline: tuple[tuple[float, float], ...] | None = None
+    outline: tuple[tuple[float, float], ...] | None = Field(default=None, max_length=4000)
     """The AI's outline in the draft's key frame, closed, as column and row of dicom.contours.outline_points; None where
     it is not known."""
     joint: JointAssessment | None = None

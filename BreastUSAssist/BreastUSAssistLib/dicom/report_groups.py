@@ -39,10 +39,9 @@ def lesion_group(lesion: Lesion, mask: np.ndarray, context: ReportContext) -> An
         context: of the report.
     """
     own = context.own(lesion)
-    if own is None:
-        category = suggested_category(lesion, codes.ASSESSMENT_CATEGORY)
-    else:
-        category = [*reader_category(own, context), *suggested_category(lesion, codes.SUGGESTED_CATEGORY)]
+    suggestion = codes.ASSESSMENT_CATEGORY if context.read is None else codes.SUGGESTED_CATEGORY
+    assessment = reader_category(own, context) if own is not None else []
+    category = [*assessment, *suggested_category(lesion, suggestion)]
     group = _group(lesion, lesion_label(lesion), outline_points(mask), category, context)
     if (pieces := _pieces(mask)) > 1:
         words = f"The lesion is in {pieces} pieces; the largest one is outlined here, the Segmentation holds all."
