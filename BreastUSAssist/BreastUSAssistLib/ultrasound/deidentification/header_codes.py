@@ -22,6 +22,8 @@ PARTS = frozenset(_PARTS.split())
 """Attributes of the code macro; none of the original's is copied."""
 _SAYS_CODE = ("CodeValue", "LongCodeValue", "URNCodeValue", "CodeMeaning")
 _OLD_SNOMED = ("SRT", "SNM3", "99SDM")
+_SEMANTIC_TAG = re.compile(r" \([a-z /]+\)$")
+"""Ends the fully specified names of SNOMED CT; DICOM writes names without it."""
 _VERSION = re.compile(r"\d{1,2}(\.\d{1,2}){0,2}")
 _LANGUAGE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
 _LONGEST_MEANING = 64
@@ -83,7 +85,7 @@ def _standard_codes() -> Mapping[tuple[str, str], str]:
         for name in of_scheme.dir():
             code = getattr(of_scheme, name)
             if isinstance(code, Code):
-                known[code.value, code.scheme_designator] = code.meaning
+                known[code.value, code.scheme_designator] = _SEMANTIC_TAG.sub("", code.meaning)
     for old, new in mapping["SRT"].items():
         if (new, "SCT") in known:
             known.update({(old, scheme): known[new, "SCT"] for scheme in _OLD_SNOMED})
