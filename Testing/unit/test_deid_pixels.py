@@ -231,3 +231,18 @@ def test_boxes_within_others_are_left_out():
 def _clip(dataset: Dataset, folder: Path):
     dataset.save_as(folder / "source.dcm", enforce_file_format=True)
     return open_clip(folder / "source.dcm")
+
+
+@pytest.mark.parametrize("interpretation", ["MONOCHROME2", "MONOCHROME1"])
+def test_grey_levels_of_16_bits_stay_though_the_lightest_pixel_is_blanked(interpretation, tmp_path):
+    dataset = phantom(tmp_path)
+    values = dataset.pixel_array.astype(np.uint16) * 8
+    values[0, 0] = 60_000
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PhotometricInterpretation = 15, interpretation
+    dataset.PixelData = values.tobytes()
+    dataset["PixelData"].VR = "OW"
+    before = np.stack([frame.pixels for frame in _clip(dataset, tmp_path)])
+    cleaned = clean_pixels(dataset, finder=lambda picture: (), review=never)
+    kept = covered(before.shape[1:], cleaned.kept_regions)
+    assert np.array_equal(frames_of(cleaned.dataset, tmp_path)[:, kept], before[:, kept])

@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ..errors import InputError
 from ..ultrasound.frame import Clip, SourceReference, UltrasoundFrame
-from .picture_gate import PictureGate
+from .picture_gate import PictureGate, outlined_in
 from .record import LabelRecord
 from .store import LabelStore
 
@@ -59,17 +57,9 @@ def _cleaned(store: LabelStore, record: LabelRecord, gate: PictureGate) -> str:
         return UltrasoundFrame(store.frame(record, number), SourceReference(store.folder / record.case, number))
 
     clip = Clip(record.case, record.image.kind, len(numbers), decode, format="png")
-    passed = gate(clip, _outlined(store, record))
+    passed = gate(clip, outlined_in(store.result(record)))
     if not passed.frames or passed.deidentified is None:
         return passed.why
     frames = {numbers[index - 1]: pixels for index, pixels in passed.frames.items()}
     store.put_pictures(record, frames, passed.deidentified)
     return ""
-
-
-def _outlined(store: LabelStore, record: LabelRecord) -> np.ndarray | None:
-    masks = store.result(record)
-    if masks is None:
-        return None
-    outlined: np.ndarray = masks.labels().any(axis=0)
-    return outlined

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .record import LabelRecord
+from .record import Evidence, LabelRecord
 
 if TYPE_CHECKING:
     from .store import LabelStore
@@ -34,7 +34,7 @@ def with_evidence(store: "LabelStore", record: LabelRecord) -> LabelRecord:
 def told_evidence(records: Iterable[LabelRecord]) -> str:
     """A sentence on why the pictures of these records count as free of patient data."""
     counts = Counter(record.deidentified.evidence for record in records if record.deidentified is not None)
-    words = {
+    words: dict[Evidence, str] = {
         "header": "whose DICOM header says that it was de-identified",
         "cleaned": "cleaned by the label store, with the text that it saw filled",
         "declared": "declared to be de-identified by a named person",

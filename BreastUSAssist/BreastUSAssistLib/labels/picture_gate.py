@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
     from ..ultrasound.deidentification.text_boxes import TextFinder
+    from .masks import MaskStack
 
 Progress = Callable[[int, int, str], None]
 _MOST_TEXT = 0.3
@@ -95,6 +96,16 @@ class PictureGate:
             except UsageError:
                 return None
         return self._finder
+
+
+def outlined_in(masks: "MaskStack | None") -> np.ndarray | None:
+    """Where there is a lesion in any frame, bool (rows, columns); None where there are no masks."""
+    if masks is None:
+        return None
+    outlined = np.zeros(masks.shape[1:], bool)
+    for frame, lesion in masks.planes:
+        outlined |= masks.mask(frame, lesion)
+    return outlined
 
 
 def says_deidentified(headers: "Sequence[Dataset]") -> bool:

@@ -55,10 +55,13 @@ class Run(Record):
     """Blob of the drafted masks (MaskStack)."""
 
 
+Evidence = Literal["header", "cleaned", "declared"]
+
+
 class Deidentification(Record):
     """Why stored pictures count as free of patient data (see picture_gate)."""
 
-    evidence: Literal["header", "cleaned", "declared"]
+    evidence: Evidence
     """header: the DICOM header said so. cleaned: by this software, as below. declared: a named person said so."""
     by: str = Field(default="", max_length=200)
     """Who declared it."""

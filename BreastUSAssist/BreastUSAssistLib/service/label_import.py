@@ -20,7 +20,7 @@ from ..labels.mask_files import LAST_LESION, Masks, check_shape, read_mask_file
 from ..labels.masks import MaskStack
 from ..labels.new_label import NewLabel
 from ..labels.picture_evidence import has_pictures
-from ..labels.picture_gate import GatedPictures, PictureGate
+from ..labels.picture_gate import GatedPictures, PictureGate, outlined_in
 from ..labels.record import ImageIdentity
 from ..labels.store import LabelStore
 from ..learning.manifest import ManifestRow, read_manifest
@@ -87,7 +87,7 @@ def import_manifest(
         latest = store.latest(store.case_of(image)) if keep_pixels else None
         if not keep_pixels or (latest is not None and has_pictures(store, latest)):
             return GatedPictures({}, None)
-        return gate(clip, None if result is None else result.labels().any(axis=0))
+        return gate(clip, outlined_in(result))
 
     def image(row: ManifestRow) -> ImportedImage:
         return ImportedImage(row.name, lambda: label_of_row(row, lexicon, passed, strange))

@@ -1,7 +1,7 @@
 """Request "keep_label": a reading, decided or in work, into the label store; kept once it is on the disk."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,7 @@ def keep_label(
             image = _handed_image(arguments, store, site.stores, progress)
         if image is None:
             return {"name": None, "needs_frames": True}
-        label = _label(arguments, reading, image, store)
+        label, picture = _label(arguments, reading, image, store)
         case = store.case_of(label.image)
         if label.kind == "autosaved" and _hides_a_decision(store, label):
             new = keep_work(store, label)
@@ -84,7 +84,6 @@ def keep_label(
         record = adjudicate(store, label) if arguments.get("settles") else store.put(label)
         forget_work(store, case, reading.reader)
     new = not before or record.version != before[-1].version
-    picture = None if image.pictures is None else image.pictures.told()
     told = {"name": record.name, "case": record.case, "version": record.version, "kind": record.kind, "new": new}
     return told | {"picture": picture}
 
@@ -94,8 +93,8 @@ class _Image:
     """The image of a label, and what of it is to be stored."""
 
     identity: "ImageIdentity"
-    pictures: "GatedPictures | None" = None
-    """What of its frames may be stored; None where the store has them already, or cannot have them."""
+    look: "Callable[[MaskStack | None], GatedPictures] | None" = None
+    """Sends its frames through the gate, given the outlines; None where the store has them, or cannot have them."""
     spacing: "Spacing | None" = None
     """Where no run says it."""
     measured: "Spacing | None" = None
@@ -135,7 +134,7 @@ def _handed_image(
     """The image of a clip. Raises InputError: it is none, or a part."""
     from ..birads.analysis import Spacing
     from ..labels.image_identity import identity_of
-    from ..labels.picture_gate import PictureGate
+    from ..labels.picture_gate import PictureGate, outlined_in
     from ..ultrasound.tissue import tissue_box
 
     handed = WorkerClip.from_json(arguments.get("clip") or {})
@@ -152,9 +151,13 @@ def _handed_image(
     identity = identity_of(pixels(), clip.kind, [uid for uid in uids if uid])
     declared_by = str(arguments.get("declared_by") or "")
     gate = PictureGate(declared_by) if declared_by else stores.gate
-    pictures = None if _has_frames(store, identity) else gate(clip, progress=progress)
-    if pictures is not None and not pictures.frames:
-        stores.refused.add(identity.sha256)
+
+    def look(result: "MaskStack | None") -> "GatedPictures":
+        passed = gate(clip, outlined_in(result), progress)
+        if not passed.frames:
+            stores.refused.add(identity.sha256)
+        return passed
+
     first = clip.frame(0)
     known = first.spacing_in(tissue_box(first))
     spacing = None
@@ -162,7 +165,7 @@ def _handed_image(
         spacing = Spacing(row_mm=known.row_mm, column_mm=known.column_mm, source=known.source)
     return _Image(
         identity,
-        pictures,
+        None if _has_frames(store, identity) else look,
         spacing,
         spacing if handed.spacing is not None and handed.spacing[2] == "user" else None,
         clip.slice_mm,
@@ -210,27 +213,33 @@ def _readable(store: "LabelStore", case: str) -> "LabelRecord | None":
     return record
 
 
-def _label(arguments: Mapping[str, Any], reading: "Reading", image: _Image, store: "LabelStore") -> "NewLabel":
+def _label(
+    arguments: Mapping[str, Any], reading: "Reading", image: _Image, store: "LabelStore"
+) -> "tuple[NewLabel, dict[str, object] | None]":
+    """The label, and what is told of its pictures where they were looked at."""
     from ..labels.new_label import NewLabel
 
     shape = (image.identity.frame_count, image.identity.rows, image.identity.columns)
     runs = _runs(arguments, shape, store, store.case_of(image.identity), reading.reader)
     of_runs = next((run.source.spacing for run, _ in reversed(runs) if run.source.spacing is not None), None)
     parent = arguments.get("parent")
-    return NewLabel(
+    result = handed_masks(arguments, shape, _looked_at(runs, reading))
+    passed = None if image.look is None else image.look(result)
+    label = NewLabel(
         kind="autosaved" if reading.decision == "open" else reading.decision,
         image=image.identity,
-        result=handed_masks(arguments, shape, _looked_at(runs, reading)),
+        result=result,
         reading=reading,
         runs=runs,
-        frames={} if image.pictures is None else image.pictures.frames,
-        deidentified=None if image.pictures is None else image.pictures.deidentified,
+        frames={} if passed is None else passed.frames,
+        deidentified=None if passed is None else passed.deidentified,
         spacing=image.measured or of_runs or image.spacing,
         slice_mm=image.slice_mm,
         frame_ms=image.frame_ms,
         patient=image.patient,
         parent=None if parent is None else int(parent),
     )
+    return label, None if passed is None else passed.told()
 
 
 def _runs(

@@ -59,7 +59,7 @@ class DicomFrames:
                 if interpretation == "PALETTE COLOR":
                     palette, first = self._palette
                     return apply_palette(stored, palette, first)
-                table, first = self._grey_table
+                table, first = self.grey_levels
                 return table[np.clip(stored.astype(np.int32) - first, 0, len(table) - 1)]
         except InputError:
             raise
@@ -80,8 +80,11 @@ class DicomFrames:
         return palette_of(self.source.header, self.source.label)
 
     @cached_property
-    def _grey_table(self) -> tuple[np.ndarray, int]:
-        """One table for the whole clip, so that a grey level means the same in every frame."""
+    def grey_levels(self) -> tuple[np.ndarray, int]:
+        """Screen level of each stored value, and the value of the first (see photometric.grey_table).
+
+        One table for the whole clip, so that a grey level means the same in every frame.
+        """
         header = self.source.header
         if int(header.get("BitsStored") or header.BitsAllocated) < 16 or has_voi(header):
             return grey_table(header)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ..dicom_source import DicomSource
 from ..encapsulation import locate_frames
 from ..limits import check_frame_count, check_frame_size
 from ..palette import palette_of
-from ..photometric import colour_to_rgb, grey_table, stored_values
+from ..photometric import colour_to_rgb, grey_table, has_voi, stored_values
 from ..quiet import quiet
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def blanked_copy(frames: DicomFrames, kept: np.ndarray) -> "Dataset":
     source = frames.source
     first = _stored(source, 0)
     copy = _copy(source.header)
-    _describe(copy, source, first)
+    _describe(copy, frames, first)
     black = _black(source, first)
     blanked = (_blanked(_stored(source, index), kept, black) for index in range(source.frame_count))
     if source.fragments:
@@ -135,11 +135,12 @@ def blanked_copy(frames: DicomFrames, kept: np.ndarray) -> "Dataset":
     else:
         if first.nbytes * source.frame_count > _LARGEST:
             raise InputError(f"{source.label} holds more than 4 GiB of pixels; split it first.")
-        order = ">" if source.transfer_syntax == _EXPLICIT_BIG else "<"
+        order: Literal[">", "<"] = ">" if source.transfer_syntax == _EXPLICIT_BIG else "<"
         content = bytearray()
         for pixels in blanked:
             content += pixels.astype(pixels.dtype.newbyteorder(order), copy=False).tobytes()
-        copy.PixelData = bytes(content) + b"\0" * (len(content) % 2)
+        content += b"\0" * (len(content) % 2)
+        copy.PixelData = bytes(content)
         copy["PixelData"].VR = "OB" if first.itemsize == 1 and not copy.is_implicit_VR else "OW"
     copy.BurnedInAnnotation = "YES"
     return copy
@@ -222,8 +223,9 @@ def _copy(dataset: "Dataset") -> "Dataset":
     return copied
 
 
-def _describe(copy: "Dataset", source: DicomSource, sample: np.ndarray) -> None:
+def _describe(copy: "Dataset", frames: DicomFrames, sample: np.ndarray) -> None:
     """What the header says of the pixels, of the copy."""
+    source = frames.source
     if sample.ndim == 3:
         copy.SamplesPerPixel, copy.PhotometricInterpretation, copy.PlanarConfiguration = 3, "RGB", 0
         copy.BitsAllocated = copy.BitsStored = 8
@@ -234,6 +236,7 @@ def _describe(copy: "Dataset", source: DicomSource, sample: np.ndarray) -> None:
         copy.HighBit = copy.BitsStored - 1
         copy.PixelRepresentation = int(copy.get("PixelRepresentation") or 0)
         copy.PhotometricInterpretation = copy.get("PhotometricInterpretation") or "MONOCHROME2"
+        _keep_grey_levels(copy, frames)
     method = _LOSSY.get(source.transfer_syntax)
     if method is not None and str(copy.get("LossyImageCompression") or "") != "01":
         # PS3.3 C.7.6.1.1.5: once lossy, always said to be; ratio of the bytes before and after.
@@ -241,6 +244,20 @@ def _describe(copy: "Dataset", source: DicomSource, sample: np.ndarray) -> None:
         copy.LossyImageCompression = "01"
         copy.LossyImageCompressionRatio = f"{sample.nbytes * source.frame_count / max(coded, 1):.4g}"
         copy.LossyImageCompressionMethod = method
+
+
+def _keep_grey_levels(copy: "Dataset", frames: DicomFrames) -> None:
+    """Give 16-bit grey values without a window the one that they are shown with: readers take it from their largest
+    value, which may lie in what is blanked."""
+    if int(copy.BitsStored) < 16 or has_voi(frames.source.header) or "PALETTE" in copy.PhotometricInterpretation:
+        return
+    table, first = frames.grey_levels
+    if str(copy.PhotometricInterpretation) == "MONOCHROME1":
+        table = 255 - table
+    slope, intercept = float(copy.get("RescaleSlope") or 1), float(copy.get("RescaleIntercept") or 0)
+    black, white = (slope * (first + int(index)) + intercept for index in (0, np.argmax(table == 255)))
+    copy.WindowWidth = f"{white - black + 1:.10g}"
+    copy.WindowCenter = f"{(black + white + 1) / 2:.10g}"
 
 
 def _encoded(copy: "Dataset", pixels: np.ndarray, label: str) -> bytes:
