@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,53 @@ import numpy as np
 from BreastUSAssistLib.service.worker_client import WorkerClient, worker_command
 from dicom.orthanc import OrthancServer
 from panel.bench import PanelBench
+from panel.reader_actions import shared_bench
 
 TESTING = Path(__file__).resolve().parents[1]
+
+
+@contextmanager
+def pacs_bench(folder: Path) -> Iterator[PanelBench]:
+    """The one panel of the tests, with a PACS process of its own, as when it is first opened; afterwards as before."""
+    with shared_bench(folder) as bench:
+        _forget(bench)
+        bench.module.logic._pacsClient = pacs_client(folder)
+        bench.ui("pacs").pulledPathLineEdit.setCurrentPath(str(folder / "pulled"))
+        # Outlines are measured by rules alone, which is quicker.
+        bench.ui("analyze").readerCheckBox.setChecked(False)
+        try:
+            yield bench
+        finally:
+            bench.ui("analyze").readerCheckBox.setChecked(True)
+            _forget(bench)
+
+
+def start_again(bench: PanelBench) -> None:
+    """The panel knows as much of nodes and outbox as when the application starts."""
+    bench.module.logic.pacsClient().close()
+    bench.module.logic._pacsClient = pacs_client(bench.folder)
+    pacs = bench.panel.pacs.pacs
+    pacs.nodes, pacs.studies, pacs.items, pacs.looked, pacs.words, pacs.failed = None, None, (), False, "", False
+    pacs.items_changed.emit()
+
+
+def _forget(bench: PanelBench) -> None:
+    form, settings = bench.ui("pacs"), bench.host.slicer.app.settings()
+    bench.panel.ui.pacsButton.setCollapsed(True)
+    for key in ("PacsNode", "PacsResultsNode", "PacsWaiting"):
+        settings.remove(f"BreastUSAssist/{key}")
+    if bench.module.logic._pacsClient is not None:
+        bench.module.logic._pacsClient.close()
+        bench.module.logic._pacsClient = None
+    pacs = bench.panel.pacs.pacs
+    pacs.nodes, pacs.studies, pacs.items, pacs.looked, pacs.words, pacs.failed = None, None, (), False, "", False
+    pacs.nodes_changed.emit()
+    for line in (form.patientNameLineEdit, form.patientIdLineEdit, form.accessionLineEdit):
+        line.setText("")
+    form.nodesButton.setChecked(False)
+    bench.panel.pacs.form.show("")
+    bench.panel.pacs.opening.words = ""
+    pacs.changed.emit()
 
 
 def pacs_client(folder: Path) -> WorkerClient:

@@ -12,8 +12,7 @@ pytest.importorskip("pynetdicom", reason="the packages for a PACS are not instal
 from dicom.orthanc import OrthancServer
 from dicom.small_studies import ACCESSION, PATIENT, check_no_name_in, study_uid, write_study
 from panel.bench import PanelBench
-from panel.pacs_bench import accept, fill_node, item_states, kinds, outline, pacs_client, rows
-from panel.reader_actions import shared_bench
+from panel.pacs_bench import accept, fill_node, item_states, kinds, outline, pacs_bench, rows
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +29,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancServer]:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanelBench]:
-    with shared_bench(tmp_path_factory.mktemp("panel-pacs")) as bench:
-        settings = bench.host.slicer.app.settings()
-        for key in ("PacsNode", "PacsResultsNode", "PacsWaiting"):
-            settings.remove(f"BreastUSAssist/{key}")
-        bench.module.logic._pacsClient = pacs_client(bench.folder)
-        pacs = bench.ui("pacs")
-        pacs.pulledPathLineEdit.setCurrentPath(str(bench.folder / "pulled"))
-        bench.ui("analyze").readerCheckBox.setChecked(False)
+    with pacs_bench(tmp_path_factory.mktemp("panel-pacs")) as bench:
         yield bench
-        bench.panel.ui.pacsButton.setCollapsed(True)
-        settings.remove("BreastUSAssist/PacsNode")
-        bench.ui("analyze").readerCheckBox.setChecked(True)
 
 
 def test_without_a_node_the_form_is_shown(bench: PanelBench) -> None:

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,7 @@ from BreastUSAssistLib.ultrasound.phantom import LesionSpec, save_dicom
 from dicom.orthanc import OrthancServer
 from dicom.read_reports import ReadReport
 from panel.bench import PanelBench, small
-from panel.pacs_bench import accept, fill_node, kinds, outline, pacs_client
-from panel.reader_actions import shared_bench
+from panel.pacs_bench import accept, fill_node, kinds, outline, pacs_bench, start_again
 from pydicom import dcmread
 
 TIMES = (0.0, 40.0, 80.0)
@@ -48,28 +48,10 @@ def cine_and_report(folder: Path) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanelBench]:
-    with shared_bench(tmp_path_factory.mktemp("pacs-cases")) as bench:
-        settings = bench.host.slicer.app.settings()
-        for key in ("PacsNode", "PacsResultsNode", "PacsWaiting"):
-            settings.remove(f"BreastUSAssist/{key}")
-        start_again(bench)
-        bench.ui("pacs").pulledPathLineEdit.setCurrentPath(str(bench.folder / "pulled"))
-        bench.ui("analyze").readerCheckBox.setChecked(False)
+    with pacs_bench(tmp_path_factory.mktemp("pacs-cases")) as bench:
         bench.panel.ui.pacsButton.setCollapsed(False)
         bench.turn()
         yield bench
-        bench.panel.ui.pacsButton.setCollapsed(True)
-        settings.remove("BreastUSAssist/PacsNode")
-        bench.ui("analyze").readerCheckBox.setChecked(True)
-
-
-def start_again(bench: PanelBench) -> None:
-    """The panel knows as much of nodes and outbox as when the application starts."""
-    pacs = bench.panel.pacs.pacs
-    bench.module.logic.pacsClient().close()
-    bench.module.logic._pacsClient = pacs_client(bench.folder)
-    pacs.nodes, pacs.items, pacs.studies, pacs.looked, pacs.words = None, (), None, False, ""
-    pacs.items_changed.emit()
 
 
 def test_a_cine_comes_over_dimse_with_its_times(bench: PanelBench, server: OrthancServer) -> None:
@@ -150,9 +132,7 @@ def test_a_pacs_that_hangs_holds_up_no_draft_and_can_be_left(bench: PanelBench, 
 
 def test_what_did_not_come_from_dicom_cannot_be_sent(bench: PanelBench) -> None:
     bench.choose(bench.load(small("p", lesions=(LesionSpec(width_mm=9),)), "picture", dicom=False))
-    outline(bench)
-    bench.turn()
-    accept(bench)
+    bench.case.decide("Reader A", "accepted", "", datetime.now(UTC))
     finish = bench.ui("finish")
     assert not finish.sendButton.enabled
     assert finish.sendLabel.text == "The image did not come from DICOM files; there is nothing to send."
