@@ -136,7 +136,7 @@ def run_sr(options: argparse.Namespace) -> int:
     _check_out(options.out, [case.folder], options.source)
     with _Sources(options.source) as sources:
         headers = headers_of_case(case, sources.clips)
-        dataset = report_of_folder(case.folder, headers, datetime.now(UTC).astimezone())
+        dataset = report_of_folder(options.case, headers, datetime.now(UTC).astimezone())
     write_dataset(options.out, dataset)
     state = str(dataset.VerificationFlag).lower()
     tell(f"{options.out}: report, {state}")

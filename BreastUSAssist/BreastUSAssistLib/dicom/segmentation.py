@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 NEIGHBOURHOOD_PX = 8
 """How far around its outline a lesion's probabilities are stored."""
+ACCEPTED = "Research use only: accepted lesion outlines"
+"""Opens the descriptions of outlines that a reader accepted."""
 _LARGEST_PIXEL_DATA = 2**32 - 2
 
 
@@ -51,6 +53,7 @@ def segmentation_dataset(
     probability: np.ndarray | None = None,
     fractional: bool = False,
     geometry: Geometry = "source",
+    accepted: bool = False,
     series_number: int = 900,
 ) -> "Dataset":
     """Build a DICOM Segmentation with one segment a lesion; frames in which a lesion is not outlined are left out.
@@ -71,6 +74,7 @@ def segmentation_dataset(
             NEIGHBOURHOOD_PX around it, instead of masks in 1 bit (BINARY).
         geometry: "source" writes positions in the patient only where the source has them; "made_up" invents them for
             software that refuses a Segmentation without (dcmqi), and marks the object (see segmentation_geometry).
+        accepted: a named reader accepted these outlines; the object then does not call itself a draft.
         series_number: SeriesNumber of the new series.
 
     Raises:
@@ -87,6 +91,7 @@ def segmentation_dataset(
         probability=probability if fractional else None,
         fractional=fractional,
         geometry=geometry,
+        accepted=accepted,
         series_number=series_number,
     )
 
@@ -100,6 +105,7 @@ def segmentation_of_sources(
     probability: np.ndarray | None = None,
     fractional: bool = False,
     geometry: Geometry = "source",
+    accepted: bool = False,
     series_number: int = 900,
 ) -> "Dataset":
     """Build a DICOM Segmentation as `segmentation_dataset` does, each segment with a model, side and label of its own.
@@ -123,9 +129,7 @@ def segmentation_of_sources(
     ]
     place = frame_geometry(frames, geometry)
     add_functional_groups(dataset, frames, stored, place)
-    if place is not None and place.made_up:
-        dataset.ContentLabel, dataset.ContentDescription = MADE_UP, MADE_UP_DESCRIPTION
-        dataset.SeriesDescription = f"{dataset.SeriesDescription}, {MADE_UP_SERIES}"
+    _name_content(dataset, accepted, place is not None and place.made_up)
     dataset.PixelData = _pixel_data(labels, stored, probability if fractional else None)
     set_file_meta(dataset)
     return dataset
@@ -142,6 +146,7 @@ def write_segmentation(
     probability: np.ndarray | None = None,
     fractional: bool = False,
     geometry: Geometry = "source",
+    accepted: bool = False,
     series_number: int = 900,
 ) -> "Dataset":
     """Build a DICOM Segmentation (see `segmentation_dataset`), write it to `path` whole, and return it.
@@ -159,6 +164,7 @@ def write_segmentation(
         probability=probability,
         fractional=fractional,
         geometry=geometry,
+        accepted=accepted,
         series_number=series_number,
     )
     write_dataset(path, dataset)
@@ -226,13 +232,23 @@ def _common_attributes(
     dataset.Modality = "SEG"
     dataset.SeriesNumber = series_number
     dataset.InstanceNumber = 1
-    dataset.SeriesDescription = f"{DRAFT}: lesion outlines"
     dataset.ImageType = ["DERIVED", "PRIMARY"]
-    dataset.ContentLabel = "LESIONS"
-    dataset.ContentDescription = short_text(f"{DRAFT}; a named reader decides")
-    dataset.ContentCreatorName = f"{SOFTWARE}^AI draft"
     dataset.ReferencedSeriesSequence = series_references(frames)
     return dataset
+
+
+def _name_content(dataset: "Dataset", accepted: bool, made_up: bool) -> None:
+    """Say what the object is: a draft or what a reader accepted, and where its geometry is made up."""
+    dataset.ContentLabel = MADE_UP if made_up else "LESIONS"
+    dataset.ContentCreatorName = SOFTWARE if accepted else f"{SOFTWARE}^AI draft"
+    series = ACCEPTED if accepted else f"{DRAFT}: lesion outlines"
+    content = f"{ACCEPTED} of a named reader" if accepted else f"{DRAFT}; a named reader decides"
+    if made_up:
+        series, content = (
+            f"{series}, {MADE_UP_SERIES}",
+            f"{MADE_UP_DESCRIPTION}; {'accepted' if accepted else 'AI draft'}",
+        )
+    dataset.SeriesDescription, dataset.ContentDescription = short_text(series), short_text(content)
 
 
 def _describe_pixels(dataset: "Dataset", headers: "Sequence[Dataset]", fractional: bool) -> None:

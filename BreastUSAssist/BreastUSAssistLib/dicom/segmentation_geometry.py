@@ -18,7 +18,8 @@ Geometry = Literal["source", "made_up"]
 
 MADE_UP = "MADE_UP_GEOMETRY"
 """ContentLabel (0070,0080) of a Segmentation whose positions are made up."""
-MADE_UP_DESCRIPTION = "Made-up geometry, not of the patient; AI draft"
+MADE_UP_DESCRIPTION = "Made-up geometry, not of the patient"
+"""Opens the ContentDescription."""
 MADE_UP_SERIES = "made-up geometry"
 """Ends the SeriesDescription."""
 _SLICE_MM = 1.0

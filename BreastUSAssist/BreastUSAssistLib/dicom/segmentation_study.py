@@ -31,6 +31,8 @@ class SegmentedImage:
     """uint8 or uint16, (frames, rows, columns), a label image for every frame of the headers."""
     lesions: Sequence[Lesion]
     model: ModelUsed
+    accepted: bool = False
+    """A named reader accepted the outlines."""
 
 
 def study_segmentations(
@@ -45,7 +47,7 @@ def study_segmentations(
     The frames of a Segmentation are of one size (PS3.3 C.7.6.3), so there is one object a size, in the order of the
     first image of each; together they are one series. A lesion with one tracking UID on several images is one segment.
     Where an object holds several images, a SegmentLabel also says of which one it is. Images without an outline are
-    left out.
+    left out. An object calls itself accepted where all its images are.
 
     Raises:
         UsageError: nothing is outlined, or the images are of different studies, or one does not fit its labels.
@@ -68,6 +70,7 @@ def study_segmentations(
             sources,
             created=created,
             geometry=geometry,
+            accepted=all(image.accepted for image in group),
             series_number=series_number,
         )
         dataset.InstanceNumber = index

@@ -105,26 +105,19 @@ def plane_positions(frames: Sequence[SourceFrame]) -> list[PlanePosition] | None
         return None
     if not frames[0].header.get("FrameOfReferenceUID"):
         return None
-    positions = []
-    for frame in frames:
-        position = _plane_position(*_holders(frame))
-        if position is None:
-            return None
-        positions.append(position)
-    if len({p.position for p in positions}) < len(positions):
+    positions = [position for frame in frames if (position := _plane_position(*_holders(frame))) is not None]
+    if len({position.position for position in positions}) < len(frames):
         return None
-    if all(position.thickness is not None for position in positions):
-        return positions
-    if len(positions) == 1:
-        return None
-    distance = _nearest([position.position for position in positions])
-    return [replace(position, thickness=position.thickness or distance) for position in positions]
+    if any(position.thickness is None for position in positions):
+        distance = _nearest([position.position for position in positions])
+        positions = [replace(position, thickness=position.thickness or distance) for position in positions]
+    return positions if all(position.thickness is not None for position in positions) else None
 
 
-def _nearest(positions: Sequence[tuple[float, float, float]]) -> float:
-    """Smallest distance of two planes that follow each other in the file order."""
+def _nearest(positions: Sequence[tuple[float, float, float]]) -> float | None:
+    """Smallest distance of two planes that follow each other in the file order; None of one plane alone."""
     steps = np.linalg.norm(np.diff(np.array(positions), axis=0), axis=1)
-    return float(steps.min())
+    return float(steps.min()) if steps.size else None
 
 
 def position_ranks(positions: Sequence[PlanePosition]) -> list[int]:

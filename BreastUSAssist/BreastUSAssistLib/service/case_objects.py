@@ -70,7 +70,13 @@ def segmentations_of_cases(
         UsageError: as `study_segmentations`.
     """
     images = [
-        SegmentedImage(headers_of_case(case, clips), case.labels, case.analysis.lesions, case.analysis.model)
+        SegmentedImage(
+            headers_of_case(case, clips),
+            case.labels,
+            case.analysis.lesions,
+            case.analysis.model,
+            accepted=case.reading is not None and case.reading.decision == "accepted",
+        )
         for case in cases
     ]
     return study_segmentations(images, created=created, geometry=geometry)
