@@ -83,7 +83,7 @@ class DICOMBreastUSPluginClass(DICOMPlugin):
     def _loadable(self, offer):
         loadable = DICOMLoadable()
         loadable.files, loadable.name, loadable.tooltip = list(offer.files), offer.name, offer.tooltip
-        loadable.selected, loadable.confidence = True, offer.confidence
+        loadable.selected, loadable.confidence, loadable.warning = True, offer.confidence, offer.warning
         loadable.breast_us_kind = offer.kind
         return loadable
 

@@ -87,6 +87,15 @@ def test_frames_of_a_sweep_are_one_offer_and_stills_are_each_their_own(bench: Di
         assert sorted(file for offer in offers for file in offer.files) == sorted(map(str, files))
 
 
+def test_a_damaged_file_of_a_sweep_is_told_before_the_rest_is_loaded(bench: DicomBench) -> None:
+    files = [image_file(header, bench.folder / f"{place}.dcm") for place, header in enumerate(sources.stills(4))]
+    bench.add(*files)
+    files[2].write_bytes(files[2].read_bytes()[:-100])
+    (offer,) = bench.offers(*files)
+    assert len(offer.files) == 3
+    assert offer.warning == "1 of 4 files of this series cannot be read and are left out."
+
+
 @pytest.mark.parametrize(("other", "ours"), [(0.5, True), (0.7, True), (0.8, True), (0.9, False)])
 def test_it_is_surer_than_slicers_own_plugins_and_less_than_those_for_vendors_formats(
     bench: DicomBench, other: float, ours: bool

@@ -61,13 +61,15 @@ class Offer:
     name: str
     tooltip: str
     confidence: float
+    warning: str = ""
+    """What the user should know before loading; Slicer asks whether to go on."""
 
 
 def offers_of(files: Iterable[str]) -> list[Offer]:
     """What is offered for the files of one series; nothing for files that are not ultrasound or on it."""
     listed = [str(file) for file in files]
     classes = {file: value_in(file, SOP_CLASS) for file in listed}
-    images = [file for file in listed if _is_ultrasound(classes[file], value_in(file, MODALITY))]
+    images = [file for file in listed if _is_ultrasound(classes[file], file)]
     offers = _image_offers(images) if images else []
     for file in listed:
         if classes[file] in SEGMENTATION_CLASSES:
@@ -95,7 +97,7 @@ def lies_on_ultrasound(class_uid: str, instance_uid: str) -> bool:
     """Whether an image that a SEG or SR refers to is ultrasound, whether or not the database has it."""
     if class_uid in CAPTURE_CLASSES:
         file = file_of(instance_uid)
-        return file is not None and _is_ultrasound(class_uid, value_in(file, MODALITY))
+        return file is not None and _is_ultrasound(class_uid, file)
     return class_uid in ULTRASOUND_CLASSES
 
 
@@ -109,11 +111,14 @@ def title_of(file: str, several: bool = False) -> str:
     return " ".join(part for part in parts if part) or _("Ultrasound")
 
 
-def _is_ultrasound(class_uid: str, modality: str) -> bool:
-    return class_uid in ULTRASOUND_CLASSES or (class_uid in CAPTURE_CLASSES and modality == "US")
+def _is_ultrasound(class_uid: str, file: str) -> bool:
+    return class_uid in ULTRASOUND_CLASSES or (class_uid in CAPTURE_CLASSES and value_in(file, MODALITY) == "US")
 
 
 def _image_offers(files: Sequence[str]) -> list[Offer]:
+    clips = clips_in(files)
+    lost = len(files) - sum(len(group) for group in clips)
+    warning = _("{lost} of {count} files of this series cannot be read and are left out.")
     return [
         Offer(
             "image",
@@ -121,8 +126,9 @@ def _image_offers(files: Sequence[str]) -> list[Offer]:
             title_of(str(group[0].source.path), several=len(group) > 1),
             _image_words(group),
             IMAGE_CONFIDENCE,
+            warning.format(lost=lost, count=len(files)) if lost else "",
         )
-        for group in clips_in(files)
+        for group in clips
     ]
 
 
