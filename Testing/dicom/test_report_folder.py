@@ -69,6 +69,13 @@ def test_the_outlines_say_who_drew_them(made: ReadReport, tmp_path: Path) -> Non
     assert tracked == [one.tracking_uid for one in read_report(folder / "sr.dcm").lesions]
 
 
+def test_the_segmentation_of_an_accepted_case_is_no_draft(tmp_path: Path) -> None:
+    for case, is_draft in ((ACCEPTED, False), ({**ACCEPTED, "decision": "rejected"}, True)):
+        segmentation = dcmread(exported(ReadReport().case(**case), tmp_path) / "seg.dcm")
+        assert ("AI draft" in segmentation.SeriesDescription) == is_draft
+        assert "esearch use only" in segmentation.SeriesDescription
+
+
 def test_without_drafts_the_report_is_verified_all_the_same(made: ReadReport, tmp_path: Path) -> None:
     folder = exported(made, tmp_path, (made.labels == 1).astype(np.uint8))
     (folder / DRAFTS).unlink()

@@ -12,6 +12,7 @@ from ..birads.analysis import Analysis
 from ..birads.findings import write_findings_csv
 from ..birads.read_case import ReadCase
 from ..dicom.provenance import laterality
+from ..dicom.report_state import is_verified
 from ..dicom.segmentation import write_segmentation
 from ..dicom.slicer_segmentation import write_slicer_segmentation
 from ..dicom.structured_report import write_report as write_structured_report
@@ -174,9 +175,10 @@ def _write_segmentation(path: Path, case: CaseMaterial) -> None:
         case.labels,
         case.analysis.lesions,
         case.analysis.model,
-        probability=None if case.probability is None else case.probability.astype(np.float32) / 255,
+        probability=case.probability,
         fractional=case.probability is not None,
         created=case.created,
+        accepted=case.read is not None and is_verified(case.read.reading),
     )
 
 
