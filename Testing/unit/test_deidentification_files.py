@@ -19,7 +19,7 @@ from BreastUSAssistLib.ultrasound.deidentification.uids import DeidentificationK
 from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.fileset import FileSet
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian
 from ultrasound_files import header, picture
 
 KEY = DeidentificationKey(b"k" * 32)
@@ -143,7 +143,10 @@ def test_a_run_that_was_stopped_goes_on(study, tmp_path):
 
     with pytest.raises(StoppedError):
         run(study, tmp_path / "out", progress=stop)
-    assert read_report(tmp_path / "out") is None and len(snapshot(tmp_path / "out")) == 2
+    begun = read_report(tmp_path / "out")
+    assert begun is not None and begun.files == () and len(snapshot(tmp_path / "out")) == 2
+    with pytest.raises(UsageError, match="another key"):
+        run(study, tmp_path / "out", key=DeidentificationKey.random())
     # Power was lost while a line was written.
     with open(tmp_path / "out" / JOURNAL, "ab") as journal:
         journal.write(b'\n{"input_digest": "ab')
@@ -154,6 +157,25 @@ def test_a_run_that_was_stopped_goes_on(study, tmp_path):
     assert [one[1] for one in snapshot(tmp_path / "out").values()] == [
         one[1] for one in snapshot(tmp_path / "other").values()
     ]
+
+
+def test_the_caller_can_stop_within_a_file(study, tmp_path):
+    class StoppedError(Exception):
+        pass
+
+    def finder(picture):
+        stopping.append(True)
+        return []
+
+    def attend():
+        if stopping:
+            raise StoppedError
+
+    stopping: list[bool] = []
+    finder.version = "stops"
+    with pytest.raises(StoppedError):
+        run(study, tmp_path / "out", finder=finder, attend=attend)
+    assert run(study, tmp_path / "out").failures == []
 
 
 def test_a_result_that_was_damaged_is_made_again(study, tmp_path):
@@ -240,16 +262,29 @@ def test_an_object_larger_than_memory_allows_is_refused_before_it_is_inflated(tm
     dataset.save_as(tmp_path / "bomb.dcm", enforce_file_format=True)
     assert (tmp_path / "bomb.dcm").stat().st_size < 20_000
     outcome = run([tmp_path / "bomb.dcm"], tmp_path / "out")
-    assert len(outcome.failures) == 1 and "unpacks to more than" in outcome.failures[0]
+    assert len(outcome.failures) == 1 and "inflates to more than" in outcome.failures[0]
     assert snapshot(tmp_path / "out") == {}
 
 
-def test_nesting_without_end_is_refused(tmp_path):
-    item, levels = b"", 3000
-    head = (tmp_path / "in").joinpath
+@pytest.mark.parametrize("levels", [200, 3000, 200_000])
+def test_nesting_without_end_is_refused(tmp_path, levels):
     path = image(tmp_path / "in", "deep.dcm")
-    sequence = bytes.fromhex("08006811") + b"SQ\0\0\xff\xff\xff\xff" + bytes.fromhex("feff00e0ffffffff")
-    path.write_bytes(path.read_bytes() + item + sequence * levels)
-    outcome = run(head("deep.dcm").parent, tmp_path / "out")
+    content = path.read_bytes()
+    # Before the patient's name: (0008,1110) of undefined length, an item of undefined length, and so on.
+    sequence = bytes.fromhex("08001011") + b"SQ\0\0\xff\xff\xff\xff" + bytes.fromhex("feff00e0ffffffff")
+    at = content.index(b"\x10\0\x10\0PN")
+    path.write_bytes(content[:at] + sequence * levels + content[at:])
+    outcome = run(path.parent, tmp_path / "out")
+    assert len(outcome.failures) == 1 and outcome.failures[0].startswith(str(path))
+    assert snapshot(tmp_path / "out") == {}
+
+
+def test_a_length_beyond_the_end_is_refused(tmp_path):
+    path = image(tmp_path / "in", "long.dcm")
+    content = path.read_bytes()
+    at = content.index(b"\xe0\x7f\x10\0")
+    path.write_bytes(content[: at + 8] + b"\xf0\xff\xff\x7f" + content[at + 12 :])
+    outcome = run(path.parent, tmp_path / "out")
     assert len(outcome.failures) + outcome.done == 1
-    assert generate_uid() not in str(outcome.failures)
+    for done in (tmp_path / "out").rglob("*.dcm"):
+        assert dcmread(done).pixel_array.shape == (48, 64)

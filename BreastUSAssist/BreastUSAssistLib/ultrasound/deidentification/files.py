@@ -6,7 +6,7 @@ stopped goes on where it was; a second run over the same files changes nothing a
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -97,14 +97,14 @@ def deidentify_files(
         InputError: the report in `out` is damaged.
         OutputError: `out` cannot be written.
     """
-    run = _Run(Path(out), key, options, review, open_finder, attend)
+    run = _Run(Path(out), key, options, review, open_finder, now, attend)
     with tempfile.TemporaryDirectory(prefix="deidentify-") as workspace:
         waiting = run.sorted_inputs(input_files(inputs, Path(out), Path(workspace)))
         for number, item in enumerate(waiting, start=1):
-            attend()
+            run.attend()
             run.file(item)
             progress(number, len(waiting))
-    return run.finish(now)
+    return run.finish()
 
 
 class _Run:
@@ -117,10 +117,13 @@ class _Run:
         options: DeidentificationOptions,
         review: ReviewChoice,
         open_finder: Callable[[], TextFinder],
+        now: Callable[[], datetime],
         attend: Callable[[], None],
     ) -> None:
         self._out, self._key, self._options, self._review, self._attend = out, key, options, review, attend
+        self._stopped = False
         self._open_finder = open_finder
+        self._now = now
         self._finder: TextFinder | None = None
         self._profile = ProfileRecord(
             table=EDITION,
@@ -137,15 +140,25 @@ class _Run:
         known = [*(earlier.files if earlier is not None else ()), *self._journal.read()]
         self._records = {record.input_digest: record for record in known}
         self._same_policy = earlier is None or earlier.review == review.policy
-        self._instances = {one.sop_instance_uid for one in self._records.values() if one.state == "done"}
+        self._places = {one.output: one for one in self._records.values() if one.state == "done"}
+        self._instances = {one.sop_instance_uid for one in self._places.values()}
+        self._has_report = earlier is not None
         self._outcome = _Counts()
 
-    def sorted_inputs(self, found) -> list[InputFile]:  # type: ignore[no-untyped-def]
+    def attend(self) -> None:
+        """Let the caller stop the run."""
+        try:
+            self._attend()
+        except BaseException:
+            self._stopped = True
+            raise
+
+    def sorted_inputs(self, found: Iterable[InputFile | InputError]) -> list[InputFile]:
         """Images first; what cannot be read is told, and what is no object passed over."""
         images: list[InputFile] = []
         others: list[InputFile] = []
         for item in found:
-            self._attend()
+            self.attend()
             if isinstance(item, PassedOverError):
                 self._outcome.passed_over += 1
             elif isinstance(item, InputError):
@@ -173,12 +186,12 @@ class _Run:
         except InputError as error:
             self._failed(item, error, digest)
             return
-        except (BreastUSAssistError, KeyboardInterrupt):
+        except BreastUSAssistError:
             raise
         except Exception:  # a damaged file must not stop the run, and texts of libraries can quote the header
-            self._failed(
-                item, InputError(f"{item.label} is damaged in a way that is not understood; leave it out."), digest
-            )
+            if self._stopped:
+                raise
+            self._failed(item, InputError("It is damaged in a way that is not understood; leave it out."), digest)
             return
         self._keep(record)
         if record.state == "dropped":
@@ -186,22 +199,24 @@ class _Run:
         else:
             self._outcome.done += 1
 
-    def finish(self, now: Callable[[], datetime]) -> DeidentificationOutcome:
+    def finish(self) -> DeidentificationOutcome:
         """Write the report over all that lies in the folder."""
-        finder = self._finder.version if self._finder is not None else self._earlier_finder
-        report = DeidentificationReport(
-            software=f"BreastUSAssist {__version__}",
-            created=now().isoformat(timespec="seconds"),
-            profile=self._profile,
-            text_finder=finder,
-            review=self._review.policy,
-            files=tuple(sorted(self._records.values(), key=lambda one: (one.output or "~", one.input_digest))),
-        )
+        report = self._report()
         write_report(self._out, report)
         self._journal.remove()
         counts = self._outcome
         return DeidentificationOutcome(
             report, counts.done, counts.there, counts.dropped, counts.passed_over, counts.failures
+        )
+
+    def _report(self) -> DeidentificationReport:
+        return DeidentificationReport(
+            software=f"BreastUSAssist {__version__}",
+            created=self._now().isoformat(timespec="seconds"),
+            profile=self._profile,
+            text_finder=self._finder.version if self._finder is not None else self._earlier_finder,
+            review=self._review.policy,
+            files=tuple(sorted(self._records.values(), key=lambda one: (one.output or "~", one.input_digest))),
         )
 
     def _deidentified(self, item: InputFile, digest: str) -> FileRecord:
@@ -226,14 +241,14 @@ class _Run:
         if self._finder is None:
             self._finder = self._open_finder()
         return clean_pixels(
-            dataset, finder=self._finder, review=self._review.review, label="The image", attend=self._attend
+            dataset, finder=self._finder, review=self._review.review, label="The image", attend=self.attend
         )
 
     def _written(self, result: Deidentified, digest: str, pixels: CleanedPixels | None) -> FileRecord:
         clean = result.dataset
         instance = str(clean.SOPInstanceUID)
         place = f"{clean.PatientID}/{clean.StudyInstanceUID}/{instance}.dcm"
-        taken = next((one for one in self._records.values() if one.output == place and one.state == "done"), None)
+        taken = self._places.get(place)
         if taken is not None and taken.input_digest != digest and (self._out / place).exists():
             raise InputError("It is another file of an instance that was done already; give each instance once.")
         path = self._out / place
@@ -266,14 +281,19 @@ class _Run:
     def _failed(self, item: InputFile, error: InputError, digest: str | None) -> None:
         text = str(error)
         self._outcome.failures.append(text if text.startswith(item.label) else f"{item.label}: {text}")
-        reason = "It" + text.removeprefix(item.label) if text.startswith(item.label) else text
+        # A path often names the patient.
+        reason = text.replace(item.label, "It").replace(str(item.path), "It")
         self._keep(FileRecord(input_digest=digest or self._digest(item.path), state="failed", reason=reason))
 
     def _keep(self, record: FileRecord) -> None:
-        self._out.mkdir(parents=True, exist_ok=True)
+        if not self._has_report:
+            # From the first result on the folder belongs to this key and these options.
+            write_report(self._out, self._report())
+            self._has_report = True
         self._journal.add(record)
         self._records[record.input_digest] = record
         if record.state == "done":
+            self._places[record.output] = record
             self._instances.add(record.sop_instance_uid)
 
     def _digest(self, path: Path) -> str:

@@ -1,11 +1,11 @@
 """One DICOM object read whole, within bounds."""
 
-import struct
-import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import InputError
+from ..bounded_dicom import BoundedBytes, BoundedFile, inflated, opened_bounded, parse_bounded
 from ..limits import MAX_DEFLATED_BYTES
 from ..quiet import quiet
 
@@ -16,20 +16,21 @@ LARGEST_FILE = 4 << 30
 """Bytes; no DICOM element of a known length is larger."""
 DIRECTORY = "1.2.840.10008.1.3.10"
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
-_CHUNK = 1 << 20
 _DELIMITERS = 0xFFFE
+_Read = TypeVar("_Read")
 
 
 def sop_class_of(path: Path, label: str) -> str:
-    """SOP class of the object at `path`, reading no further than needed; empty where it says none.
+    """SOP class of the object at `path`, keeping no more of it than that; empty where it says none.
 
     Raises:
         InputError: it cannot be read.
     """
-    from pydicom import dcmread
 
-    def read(file: BinaryIO) -> str:
-        header = dcmread(file, force=True, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+    def read(stream: BoundedFile | BoundedBytes) -> str:
+        options = {"force": True, "stop_before_pixels": True, "specific_tags": ["SOPClassUID"]}
+        header = parse_bounded(stream, label, **options)
+        # A directory names its class in the file meta information alone (PS3.10 8.6).
         meta = getattr(header, "file_meta", {}).get("MediaStorageSOPClassUID")
         return str(header.get("SOPClassUID") or meta or "")
 
@@ -40,13 +41,13 @@ def read_object(path: Path, label: str) -> "Dataset":
     """The whole object at `path`, with file meta information.
 
     Raises:
-        InputError: it is too large (also once inflated), damaged, or cannot be read; the message starts with `label`.
+        InputError: it is too large (also once inflated), hostile or damaged, or cannot be read; the message starts
+            with `label`.
     """
-    from pydicom import dcmread
     from pydicom.dataset import FileMetaDataset
 
-    def read(file: BinaryIO) -> "Dataset":
-        dataset = dcmread(file, force=True)
+    def read(stream: BoundedFile | BoundedBytes) -> "Dataset":
+        dataset = parse_bounded(stream, label, force=True)
         # A stray delimiter (PS3.5 7.5) is no element; careless software leaves some at the end.
         for tag in [tag for tag in dataset.keys() if tag.group == _DELIMITERS]:  # noqa: SIM118 - values would be parsed
             del dataset[tag]
@@ -59,13 +60,15 @@ def read_object(path: Path, label: str) -> "Dataset":
     return _guarded(path, label, read)
 
 
-def _guarded(path: Path, label: str, read):  # type: ignore[no-untyped-def]
+def _guarded(path: Path, label: str, read: Callable[[BoundedFile | BoundedBytes], _Read]) -> _Read:
+    """What `read` makes of the file, inflated where it is deflated (PS3.5 A.5)."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{label} is larger than 4 GiB; export fewer frames.")
-        with quiet(), open(path, "rb") as file:
-            _check_inflated(file, label)
-            return read(file)
+        with quiet(), opened_bounded(path) as file:
+            deflated = _DEFLATED in file.read(2048)
+            file.seek(0)
+            return read(inflated(file, label, MAX_DEFLATED_BYTES) if deflated else file)
     except InputError:
         raise
     except MemoryError:
@@ -74,17 +77,3 @@ def _guarded(path: Path, label: str, read):  # type: ignore[no-untyped-def]
         raise InputError(f"{label} could not be read ({error.strerror or 'input error'}); check the file.") from None
     except Exception:  # pydicom raises many kinds, and their texts can quote the header
         raise InputError(f"{label} is a damaged DICOM file; export it again from its source.") from None
-
-
-def _check_inflated(file: BinaryIO, label: str) -> None:
-    """Refuse a deflated data set (PS3.5 A.5) that would fill the memory."""
-    head = file.read(2048)
-    if _DEFLATED in head and head[128:132] == b"DICM":
-        # The data set follows the file meta information, whose first element says how long it is (PS3.10 7.1).
-        file.seek(144 + struct.unpack("<L", head[140:144])[0])
-        inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
-        while (chunk := inflater.unconsumed_tail or file.read(_CHUNK)) and not inflater.eof:
-            total += len(inflater.decompress(chunk, 16 * _CHUNK))
-            if total > MAX_DEFLATED_BYTES:
-                raise InputError(f"{label} unpacks to more than {MAX_DEFLATED_BYTES >> 30} GB, so it was not read.")
-    file.seek(0)

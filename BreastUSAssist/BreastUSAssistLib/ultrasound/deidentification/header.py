@@ -176,7 +176,7 @@ class _Cleaning:
             Treatment.AGE: lambda one: kept_age(one.value),
             Treatment.PATIENT: lambda one: self._patient.pseudonym,
             Treatment.PERSON: self._person,
-            Treatment.WORDS: lambda one: self._words(known_words(_text(one), IMAGING)),
+            Treatment.WORDS: lambda one: self._phrase(one) or self._words(known_words(_text(one), IMAGING)),
             Treatment.DEVICE_WORDS: lambda one: self._words(device_words(_text(one))),
             Treatment.PHRASE: lambda one: self._phrase(one) or self._tracked(one, holder),
             Treatment.IDENTIFIER: lambda one: self._phrase(one) or self._identifier(one),

@@ -30,9 +30,9 @@ def set_file_meta(clean: "Dataset", original: "Dataset") -> None:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = clean.SOPClassUID
     meta.MediaStorageSOPInstanceUID = clean.SOPInstanceUID
-    coding = getattr(original, "file_meta", {}).get("TransferSyntaxUID")
-    encapsulated = "PixelData" in clean and clean["PixelData"].is_undefined_length
-    meta.TransferSyntaxUID = coding if encapsulated else ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    if "PixelData" in clean and clean["PixelData"].is_undefined_length:
+        meta.TransferSyntaxUID = original.file_meta.TransferSyntaxUID
     meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
     meta.ImplementationVersionName = "BREASTUSASSIST"
     clean.file_meta = meta

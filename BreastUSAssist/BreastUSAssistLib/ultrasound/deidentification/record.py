@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -10,7 +10,7 @@ from ...errors import InputError
 from ...files import write_text
 from ...json_schema import published_schema
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION: Final = "1.0"
 REPORT = "deidentification.json"
 _LARGEST = 256 << 20
 

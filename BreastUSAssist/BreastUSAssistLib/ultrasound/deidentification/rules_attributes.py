@@ -163,6 +163,7 @@ KEPT = _split(
 REQUIRED = _split(
     "StudyDate StudyTime SeriesDate SeriesTime ContentDate ContentTime Manufacturer ContentDescription "
     "PerformedProcedureCodeSequence ReferencedPerformedProcedureStepSequence SeriesNumber InstanceNumber "
+    "VerifyingObserverIdentificationCodeSequence "
     "ContentCreatorName PatientOrientation PositionReferenceIndicator AcquisitionContextSequence PatientSex"
 )
 """Type 2 somewhere (PS3.3): empty rather than removed where the value may not stay."""
