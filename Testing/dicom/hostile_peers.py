@@ -115,6 +115,7 @@ class Wire:
                     self.lose_answer_to = b""
                     lost.set()
                 server.sendall(piece)
+            server.shutdown(socket.SHUT_WR)
 
     def _back(self, server: socket.socket, client: socket.socket, lost: threading.Event) -> None:
         passed, limit = 0, self.cut_after

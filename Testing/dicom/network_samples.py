@@ -69,7 +69,7 @@ def same(path: Path, other: Path) -> bool:
     """Whether two files hold the same object, but for meta information, lengths of groups and padding at the end."""
     ours, theirs = dcmread(path), dcmread(other)
     for dataset in (ours, theirs):
-        for tag in [tag for tag in dataset.keys() if tag.element == 0 or tag == 0xFFFCFFFC]:
+        for tag in [tag for tag in list(dataset.keys()) if tag.element == 0 or tag == 0xFFFCFFFC]:
             del dataset[tag]
     return ours == theirs
 

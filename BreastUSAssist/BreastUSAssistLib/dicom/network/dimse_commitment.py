@@ -11,11 +11,11 @@ from .association import NotOfferedError, associated, broken
 from .dimse_objects import commitment_of, referenced
 from .errors import NodeError
 from .exchange import Attend, CommitOutcome
-from .listener import StorageListener
+from .failure_reasons import failure_reason
+from .listener import node_listener
 from .node_settings import PacsNode
 from .received_files import Identity
 from .storage_classes import COMMITMENT, EXPLICIT, IMPLICIT
-from .web import failure_reason
 
 _INSTANCE = "1.2.840.10008.1.20.1.1"
 """The well-known instance of the Storage Commitment Push Model (PS3.4 J.3.5)."""
@@ -77,16 +77,14 @@ def commit_files(
 @contextmanager
 def _listening(node: PacsNode, reports: "queue.SimpleQueue[_Report]") -> Iterator[None]:
     """Listen for a report on another association."""
-    assert node.dimse is not None and node.dimse.listening_port is not None
+    assert node.dimse is not None
     with (
         TemporaryDirectory() as folder,
-        StorageListener(
-            node.dimse.listening_port,
+        node_listener(
+            node,
             node.dimse.calling_ae_title,
-            lambda path, info: None,
             Path(folder),
-            tls=node.dimse.tls,
-            address=node.dimse.listening_address,
+            keep=lambda path, info: None,
             wanted=lambda info: False,
             reported=lambda *report: reports.put(report),
         ),

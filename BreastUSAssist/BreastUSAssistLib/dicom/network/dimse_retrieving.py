@@ -9,9 +9,9 @@ from .association import associated, broken
 from .dimse_objects import write_part_10
 from .errors import NodeError
 from .exchange import Attend, InstanceFound
-from .listener import ReceivedInfo, StorageListener
+from .listener import ReceivedInfo, node_listener
 from .node_settings import DimseService, PacsNode
-from .received_files import kept_as, read_identity
+from .received_files import kept_as, read_identity, whole_file
 from .storage_classes import EXPLICIT, IMPLICIT, SECONDARY_CAPTURE, ULTRASOUND, fetching_contexts
 
 if TYPE_CHECKING:
@@ -32,10 +32,18 @@ class Retrieval:
         folder: that exists; files are named `<SOP instance UID>.dcm`.
         clock: seconds that only grow.
         attend: called for each object.
+        came: told how many objects came so far.
     """
 
     def __init__(
-        self, node: PacsNode, study_uid: str, folder: Path, *, clock: Callable[[], float], attend: Attend | None
+        self,
+        node: PacsNode,
+        study_uid: str,
+        folder: Path,
+        *,
+        clock: Callable[[], float],
+        attend: Attend | None,
+        came: Callable[[int], object],
     ) -> None:
         assert node.dimse is not None
         self._node, self._study_uid, self._folder = node, study_uid, folder
@@ -43,24 +51,25 @@ class Retrieval:
         self._clock, self._attend = clock, attend
         self._wanted: dict[str, InstanceFound] = {}
         self._trouble: BaseException | None = None
-        self._came: Callable[[int], object] = lambda count: None
-        self._count = 0
+        self._came, self._count = came, 0
         self.refused: dict[str, str] = {}
         """Objects that came and were not kept, and why."""
 
-    def fetch(self, instances: Sequence[InstanceFound], came: Callable[[int], object]) -> None:
-        """Ask for these instances of one series; `came` is told how many came so far.
+    def fetch(self, instances: Sequence[InstanceFound]) -> None:
+        """Ask for those of these instances of one series that are not in the folder.
 
         Raises:
             NodeError: the association broke, or the node failed altogether; what came is kept.
             OutputError: the disk is full.
         """
-        self._wanted = {one.sop_instance_uid: one for one in instances}
-        self._trouble, self._came = None, came
-        if self._dimse.retrieve == "get":
-            self._get(instances)
-        else:
-            self._move(instances)
+        folder, study = self._folder, self._study_uid
+        missing = [one for one in instances if whole_file(folder, one.sop_instance_uid, study) is None]
+        self._wanted = {one.sop_instance_uid: one for one in missing}
+        self._trouble = None
+        if missing and self._dimse.retrieve == "get":
+            self._get(missing)
+        elif missing:
+            self._move(missing)
 
     def _get(self, instances: Sequence[InstanceFound]) -> None:
         from pynetdicom import build_role, evt
@@ -82,15 +91,12 @@ class Retrieval:
         from pynetdicom.presentation import build_context
 
         destination = self._dimse.move_destination or self._dimse.calling_ae_title
-        assert self._dimse.listening_port is not None
         with (
-            StorageListener(
-                self._dimse.listening_port,
+            node_listener(
+                self._node,
                 destination,
-                self._kept,
                 self._folder,
-                tls=self._dimse.tls,
-                address=self._dimse.listening_address,
+                keep=self._kept,
                 wanted=self._is_wanted,
                 largest_bytes=LARGEST_OBJECT,
             ),

@@ -306,7 +306,7 @@ def network_trouble(node: str) -> Iterator[None]:
         raise dropped(node) from None
     except http.client.BadStatusLine as error:
         # The first bytes of a right answer, and no more of them.
-        raise dropped(node) if "HTTP/".startswith(error.line[:5]) else nonsense(node) from None
+        raise dropped(node) if "HTTP/".startswith(str(error.args[0])[:5]) else nonsense(node) from None
     except (http.client.HTTPException, ValueError):
         raise nonsense(node) from None
 

@@ -1,16 +1,18 @@
 """A listener to which modalities and PACS send: storage, echo, and reports of storage commitment."""
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...errors import InputError, OutputError, UsageError
 from .association import MAXIMUM_LENGTH, Incoming, application_entity
 from .dimse_objects import commitment_of, write_part_10
-from .node_settings import TlsSettings
+from .errors import NodeError
+from .node_settings import PacsNode, TlsSettings
 from .received_files import Identity, is_uid, kept_as, make_folder, read_identity
 from .storage_classes import COMMITMENT, EXPLICIT, IMPLICIT, STORED, TRANSFER_SYNTAXES
 from .tls import server_context
@@ -24,6 +26,9 @@ _SUCCESS, _NO_SPACE, _NOT_OURS, _ANOTHER_OBJECT, _NOT_UNDERSTOOD = 0x0000, 0xA70
 _FAILED = 0x0110
 _PATIENCE_S = 60.0
 _HANDSHAKE_S = 15.0
+
+
+Reported: TypeAlias = Callable[[str, tuple[str, ...], tuple[tuple[str, int], ...]], None]
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class StorageListener:
         largest_bytes: int = 2**31,
         address: str = "127.0.0.1",
         wanted: Callable[[ReceivedInfo], bool] = lambda info: True,
-        reported: Callable[[str, tuple[str, ...], tuple[tuple[str, int], ...]], None] | None = None,
+        reported: Reported | None = None,
         patience_s: float = _PATIENCE_S,
     ) -> None:
         self.port = port
@@ -138,7 +143,7 @@ class StorageListener:
             )
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or "not allowed"
-            raise UsageError(f"Port {self.port} cannot be listened on ({why}); choose another port.") from error
+            raise PortTakenError(f"Port {self.port} cannot be listened on ({why}); choose another port.") from error
         entity._servers.append(server)  # shutdown() takes it out again
         threading.Thread(target=server.serve_forever, args=(0.05,), name="storage listener", daemon=True).start()
         return server
@@ -190,6 +195,51 @@ class StorageListener:
             transaction, committed, failed = commitment_of(event)
             self._reported(transaction, committed, failed)
         return _SUCCESS, None
+
+
+@contextmanager
+def node_listener(
+    node: PacsNode,
+    ae_title: str,
+    folder: Path,
+    *,
+    keep: Callable[[Path, ReceivedInfo], None],
+    wanted: Callable[[ReceivedInfo], bool],
+    reported: Reported | None = None,
+    largest_bytes: int = 2**31,
+) -> Iterator[StorageListener]:
+    """Listen for what `node` sends to its `listening_port` and our title, for the time of one request to it.
+
+    Raises:
+        NodeError: another program listens there just now, which may end; and as StorageListener.
+    """
+    dimse = node.dimse
+    assert dimse is not None and dimse.listening_port is not None
+    listener = StorageListener(
+        dimse.listening_port,
+        ae_title,
+        keep,
+        folder,
+        tls=dimse.tls,
+        address=dimse.listening_address,
+        wanted=wanted,
+        reported=reported,
+        largest_bytes=largest_bytes,
+    )
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(listener)
+        except PortTakenError:
+            raise NodeError(
+                f"Port {dimse.listening_port}, to which node {node.name} sends, is in use on this computer; try again "
+                "later, or give the node another listening_port.",
+                "dropped",
+            ) from None
+        yield listener
+
+
+class PortTakenError(UsageError):
+    """The port cannot be listened on."""
 
 
 class _RefusedError(Exception):

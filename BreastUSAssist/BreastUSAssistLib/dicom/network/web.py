@@ -20,6 +20,7 @@ from .exchange import (
     StudyFound,
     StudyQuery,
 )
+from .failure_reasons import failure_reason
 from .http import HttpService
 from .multipart import dicom_body, write_dicom_part
 from .node_settings import PacsNode
@@ -256,24 +257,6 @@ class WebConnection:
         asked = urlencode([*query.items(), *(("includefield", field) for field in fields)], quote_via=quote, safe="*?")
         with self._http.request("GET", f"{path}?{asked}", headers={"Accept": _JSON}, accepted=(200, 204)) as answer:
             return items_of(answer.content(_LARGEST_SEARCH), self._node.name)
-
-
-def failure_reason(reason: int | None) -> str:
-    """A failure reason (0008,1197) in words (PS3.3 C.14.1.1)."""
-    known = {
-        0x0110: "processing failed there",
-        0x0112: "it is not known there",
-        0x0119: "class and instance do not fit together",
-        0x0122: "objects of this class are not stored there",
-        0x0124: "we are not authorized to store there",
-        0x0131: "it is held twice there",
-        0x0213: "there is no space there",
-    }
-    if reason is None:
-        return "no reason given"
-    group = {0xA700: "there is no space there", 0xA900: "it does not fit its class", 0xC000: "it was not understood"}
-    words = known.get(reason) or group.get(reason & 0xFF00) or group.get(reason & 0xF000) or "failed there"
-    return f"{words} ({reason:04X}H)"
 
 
 def _checked(uid: str) -> str:
