@@ -246,3 +246,21 @@ def test_grey_levels_of_16_bits_stay_though_the_lightest_pixel_is_blanked(interp
     cleaned = clean_pixels(dataset, finder=lambda picture: (), review=never)
     kept = covered(before.shape[1:], cleaned.kept_regions)
     assert np.array_equal(frames_of(cleaned.dataset, tmp_path)[:, kept], before[:, kept])
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
+def test_flipped_bytes_of_compressed_pixels_are_a_sentence_or_a_picture(syntax, tmp_path):
+    dataset = phantom(tmp_path, PhantomSpec(96, 96, 0.3, seed=2, screen=False))
+    dataset.compress(syntax, generate_instance_uid=False)
+    sound = bytes(dataset.PixelData)
+    for seed in range(25):
+        random = np.random.default_rng(seed)
+        damaged = np.frombuffer(sound, np.uint8).copy()
+        damaged[random.integers(0, len(damaged), 4)] ^= random.integers(1, 256, 4, np.uint8)
+        dataset.PixelData = damaged.tobytes()
+        try:
+            cleaned = clean_pixels(dataset, finder=lambda picture: (), review=never, label="a.dcm")
+        except InputError as error:
+            assert str(error).startswith("a.dcm") and str(error).endswith(".")
+        else:
+            assert cleaned.dataset.BurnedInAnnotation == "NO"
