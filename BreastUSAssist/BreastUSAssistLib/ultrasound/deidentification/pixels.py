@@ -102,9 +102,11 @@ def _reviewed(
     found: tuple[Box, ...] = ()
     blanked: tuple[Box, ...] = ()
     for _ in range(_MOST_ROUNDS):
-        seen = tuple(_searched(pictures, kept, blanked, finder, attend))
-        if not seen:
+        with_text = list(_searched(pictures, kept, blanked, finder, attend))
+        if not with_text:
             return found, blanked, "blanked" if blanked else "clean"
+        # Blanking adds no text: only what had some is searched again.
+        pictures, seen = [one for one, _ in with_text], tuple(shown for _, shown in with_text)
         boxes = merged(text.box for one in seen for text in one.found)
         found = merged((*found, *boxes))
         answer = review(ReviewQuestion(seen, boxes, regions, regions_from, frames.source.frame_count))
@@ -124,11 +126,13 @@ def _searched(
     blanked: tuple[Box, ...],
     finder: TextFinder,
     attend: Callable[[], None],
-) -> Iterator[ReviewPicture]:
-    """Those pictures in which text is left; what is blanked is shown black, and filled for the search: black looks like
-    a sign."""
+) -> Iterator[tuple[Picture, ReviewPicture]]:
+    """Pictures in which text is left, and as they are shown.
+
+    What is blanked is shown black, and filled from its rim for the search: black boxes look like signs.
+    """
     left = ~covered(kept.shape, blanked)
     for picture in pictures:
         shown = Picture(filled(picture.pixels, blanked), picture.frame_number)
         if found := found_in(shown, kept, finder, attend):
-            yield ReviewPicture(black_outside(picture.pixels, left), found, picture.frame_number)
+            yield picture, ReviewPicture(black_outside(picture.pixels, left), found, picture.frame_number)
