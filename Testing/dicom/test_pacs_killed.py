@@ -118,6 +118,7 @@ def test_a_hundred_studies_survive_five_kills(client, orthanc, tmp_path):
                 stored = dcmread(tmp_path / "work" / one.path, stop_before_pixels=True)
                 assert stored.SOPInstanceUID == one.sop_instance_uid and stored.StudyInstanceUID == item.study_uid
     check_no_name_in(client.log.read_text())
+    assert not list((tmp_path / "work").rglob("report.html"))
     assert not any(path.name.startswith(".") for path in (tmp_path / "work" / "results").iterdir())
 
 

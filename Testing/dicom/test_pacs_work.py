@@ -6,11 +6,14 @@ from collections import Counter
 from contextlib import contextmanager
 
 import pytest
+from BreastUSAssistLib.dicom.network.errors import NodeError
+from BreastUSAssistLib.dicom.network.exchange import CommitOutcome, PushOutcome, StudyQuery
 from BreastUSAssistLib.dicom.network.secrets import SecretStore
 from BreastUSAssistLib.errors import OutputError
 from BreastUSAssistLib.service.pacs.connecting import NodeConnections
 from BreastUSAssistLib.service.pacs.ledger import Ledger, NewItem
 from BreastUSAssistLib.service.pacs.outages import Patience
+from BreastUSAssistLib.service.pacs.searching import find_patiently
 from BreastUSAssistLib.service.pacs.work import StudyWork, SystemClock, WorkSettings
 from BreastUSAssistLib.service.pacs.work_folder import WorkFolder
 from dicom.orthanc import OrthancServer, free_port
@@ -151,6 +154,77 @@ def test_a_job_that_lost_its_last_answers_does_not_make_new_objects(job, tmp_pat
     assert job.states() == {"0": "pushed", "1": "pushed"}
     assert {one["SOPInstanceUID"] for one in job.orthanc.instances()} == before
     assert any("already there" in line for line in job.told)
+
+
+class Answers:
+    """A node that answers as a test says."""
+
+    def __init__(self, pushed=None, committed=None):
+        self.pushed, self.committed, self.asked = pushed, committed, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def push(self, files, attend=None):
+        self.asked += 1
+        if isinstance(self.pushed, NodeError):
+            raise self.pushed
+        uids = [str(dcmread(path).SOPInstanceUID) for path in files]
+        return tuple(PushOutcome(uid, self.pushed or "sent", "no room") for uid in uids)
+
+    def commit(self, files):
+        uids = [str(dcmread(path).SOPInstanceUID) for path in files]
+        return CommitOutcome(frozenset(uids if self.committed else ()))
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "words"),
+    [
+        (Answers(pushed="refused"), 1, "refused 2 of its objects: no room"),
+        (Answers(), QUICK.attempts, "does not keep what it took"),
+        (Answers(pushed=NodeError("It talks nonsense.", "nonsense")), 1, "nonsense"),
+        (Answers(pushed=NodeError("It hung up.", "dropped")), QUICK.attempts, "hung up"),
+    ],
+)
+def test_a_node_that_does_not_take_one_study_is_not_asked_for_ever(job, tmp_path, answers, asked, words):
+    job.orthanc.store(*write_study(tmp_path / "in", 0))
+    job.add(0, destination=None, hold=True)
+    job.run()
+    with Ledger(job.folder.ledger) as ledger:
+        ledger.release_held("archive", now=0.0)
+    answers.asked = 0
+    job.connect = lambda name: answers
+    assert job.run(clock=HastyClock()).error is None
+    assert (job.states(), answers.asked) == ({"0": "failed"}, asked) and words in job.note(0)
+
+
+def test_images_are_removed_once_the_drafts_are_there(job, tmp_path):
+    put(job, tmp_path, 0)
+    job.add(7)
+    job.run(drop_images=True)
+    assert job.states() == {"0": "pushed", "7": "failed"}
+    assert not job.folder.images(study_uid(0)).exists() and job.folder.results(study_uid(0)).is_dir()
+
+
+def test_a_search_waits_for_a_pacs_that_is_down(job, tmp_path):
+    put(job, tmp_path, 0, 1)
+    job.orthanc.kill()
+    clock = HastyClock()
+
+    def connect():
+        if clock.now() > 1e9 + 600 and not job.orthanc.running:
+            job.orthanc.start()
+        return job.connect("archive")
+
+    query = StudyQuery(modality="US")
+    assert set(find_patiently(connect, query, clock=clock, tell=job.told.append)) == {study_uid(0), study_uid(1)}
+    assert job.connections < 25 and len(job.told) == 1
+    job.orthanc.kill()
+    with pytest.raises(NodeError):
+        find_patiently(lambda: job.connect("archive"), query, clock=clock, patience=Patience(give_up_s=60))
 
 
 def test_only_ultrasound_is_pulled_and_studies_without_it_are_set_aside(job, tmp_path):

@@ -72,6 +72,7 @@ def add_to(parts: Any) -> None:
     for one in (ran, listened):
         one.add_argument("--hold", action="store_true", help="keep the drafts here, send nothing")
         one.add_argument("--retry-failed", action="store_true", help="try again what failed in --work before")
+        one.add_argument("--drop-images", action="store_true", help="remove a study's images once drafts are pushed")
         one.add_argument("--no-report", action="store_true", help="write no report.html: quicker for many studies")
         add_model_arguments(one)
         add_reader_argument(one)
@@ -86,7 +87,8 @@ def run_run(options: argparse.Namespace) -> int:
     if options.release and not options.push_to:
         raise UsageError("Say with --push-to which node gets the drafts that were held.")
     listed = _listed(options.studies) if options.studies else None
-    with _job(options, {options.node, options.push_to}, WorkSettings(transfers=options.transfers)) as job:
+    settings = WorkSettings(transfers=options.transfers, drop_images=options.drop_images)
+    with _job(options, {options.node, options.push_to}, settings) as job:
         _enter_studies(options, job, listed)
         with _stopped_by_signals(job.work):
             job.work.run()
@@ -103,9 +105,10 @@ def run_listen(options: argparse.Namespace) -> int:
     if not options.hold and not options.return_to:
         raise UsageError("Say with --return-to which node gets the drafts, or with --hold that they stay here.")
     tls = _tls(options)
-    with _job(options, {options.return_to}, WorkSettings(endless=True)) as job:
-        settings = ReceptionSettings(options.return_to, options.hold, options.quiet_after)
-        reception = Reception(job.folder, job.ledger, settings, now=job.clock.now, wake=job.work.wake, tell=tell)
+    received = ReceptionSettings(options.return_to, options.hold, options.quiet_after)
+    settings = WorkSettings(endless=True, drop_images=options.drop_images)
+    with _job(options, {options.return_to}, settings) as job:
+        reception = Reception(job.folder, job.ledger, received, now=job.clock.now, wake=job.work.wake, tell=tell)
         reception.sweep()
         listener = StorageListener(
             options.port,
@@ -188,6 +191,9 @@ def _job(options: argparse.Namespace, names: set[str | None], settings: "WorkSet
         if freed := ledger.free_leases():
             tell(f"{freed} studies were in work when the last job ended; they are taken up again")
         folder.sweep()
+        if options.drop_images:
+            for one in ledger.items(("pushed",)):
+                folder.drop_images(one.name)
 
         connections = NodeConnections(nodes, SecretStore())
         work = StudyWork(folder, ledger, analyst, connections, settings=settings, clock=clock, tell=tell)

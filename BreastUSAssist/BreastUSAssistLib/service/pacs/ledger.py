@@ -85,8 +85,8 @@ class Arrival:
 
     name: str
     """Of its item."""
-    is_new: bool
-    """False: an image of that UID was received before."""
+    is_wanted: bool
+    """False: an image of that UID was received before, and its study is past receiving."""
     is_same: bool
     """Whether its content is that of the first one."""
 
@@ -302,11 +302,11 @@ class Ledger:
         """
         with self._changing() as connection:
             known = connection.execute(
-                "SELECT name, sha256 FROM image JOIN item ON item.id = item_id WHERE sop_instance_uid = ?",
+                "SELECT name, sha256, state FROM image JOIN item ON item.id = item_id WHERE sop_instance_uid = ?",
                 (sop_instance_uid,),
             ).fetchone()
             if known is not None:
-                return Arrival(known[0], False, known[1] == sha256)
+                return Arrival(known[0], known[2] == "found", known[1] == sha256)
             row = connection.execute(
                 "SELECT id, name FROM item WHERE study_uid = ? AND origin = 'received' AND state = 'found' "
                 "AND lease_owner IS NULL",

@@ -69,7 +69,7 @@ class Reception:
         target = self._folder.images(arrival.name) / f"{received.sop_instance_uid}.dcm"
         if not arrival.is_same:
             self._tell(f"{arrival.name}: an image came again with another content; the first one is kept")
-        if target.is_file() or not arrival.is_same:
+        if not arrival.is_wanted or not arrival.is_same or target.is_file():
             path.unlink(missing_ok=True)
             return
         _move(path, target)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ...dicom.network.errors import NodeError
-from ...errors import BreastUSAssistError, OutputError
+from ...errors import BreastUSAssistError, OutputError, UsageError
 from .ledger import Ledger, State, WorkItem
 from .outages import PATIENCE, Outages, Patience
 from .study_steps import Analyst, analyze_images, pull_ultrasound, push_objects
@@ -65,10 +65,13 @@ class WorkSettings:
     """Studies pulled at the same time, and as many pushed."""
     ahead: int = 16
     """Studies that are pulled and not yet analysed, at most: pulling waits for the analysis."""
-    lease_s: float = 3600.0
+    lease_s: float = 7 * 24 * 3600.0
+    """Longer than any step: a folder has one job at a time, which frees what an earlier one held when it was killed."""
     patience: Patience = PATIENCE
     endless: bool = False
     """Go on when all is done or a node refuses us, until `stop`: for the listener."""
+    drop_images: bool = False
+    """Remove a study's images once its drafts are pushed."""
 
 
 class _LeftError(Exception):
@@ -149,6 +152,9 @@ class StudyWork:
         except BreastUSAssistError as error:
             # The ledger itself cannot be used: nothing that is done now could be remembered.
             self._end(error)
+        except Exception as error:
+            # A thread that ends unseen would leave the others waiting for ever.
+            self._end(UsageError(f"The job stopped unexpectedly ({type(error).__name__}); please report this."))
 
     def _next(self, state: State) -> WorkItem | None:
         if state == "found" and self._ledger.counts()["pulled"] >= self._settings.ahead:
@@ -229,6 +235,8 @@ class StudyWork:
             raise NodeError(f"{node} does not keep what it took ({pushed.not_committed[0][1]}).", "dropped")
         else:
             self._ledger.advance(item, "pushed", self._owner, now=self._clock.now(), note=item.note)
+            if self._settings.drop_images:
+                self._folder.drop_images(item.name)
             self._tell(f"{item.name}: {pushed.words} at {node}")
 
     def _attend(self) -> None:

@@ -72,6 +72,10 @@ class WorkFolder:
         finally:
             connection.close()
 
+    def drop_images(self, name: str) -> None:
+        """Remove the images of an item that is done."""
+        shutil.rmtree(self.images(name), ignore_errors=True)
+
     def sweep(self) -> None:
         """Remove what an analysis or a download left half-written when it was killed; only while `alone`."""
         for left in (self.root / "results").glob(".*.part"):
