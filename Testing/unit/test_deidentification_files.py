@@ -2,6 +2,7 @@
 
 import io
 import json
+import warnings
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from BreastUSAssistLib.ultrasound.deidentification.record_journal import JOURNAL
 from BreastUSAssistLib.ultrasound.deidentification.review import ReviewAnswer, blank_all_found, drop_where_found
 from BreastUSAssistLib.ultrasound.deidentification.text_boxes import TextBox
 from BreastUSAssistLib.ultrasound.deidentification.uids import DeidentificationKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.fileset import FileSet
@@ -264,6 +267,26 @@ def test_an_object_larger_than_memory_allows_is_refused_before_it_is_inflated(tm
     outcome = run([tmp_path / "bomb.dcm"], tmp_path / "out")
     assert len(outcome.failures) == 1 and "inflates to more than" in outcome.failures[0]
     assert snapshot(tmp_path / "out") == {}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(flips=st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), min_size=1, max_size=8))
+def test_flipped_bytes_leave_no_name_and_stop_nothing(tmp_path_factory, flips):
+    folder = tmp_path_factory.mktemp("flipped")
+    path = image(folder / "in", "a.dcm", OperatorsName="SECRET^PERSON", InstitutionName="SECRET-PLACE")
+    content = bytearray(path.read_bytes()[:-3072])
+    pixels = path.read_bytes()[-3072:]
+    for at, change in flips:
+        content[at % len(content)] ^= change
+    path.write_bytes(bytes(content) + pixels)
+    with warnings.catch_warnings():
+        # pydicom's warnings quote values.
+        warnings.simplefilter("error")
+        outcome = run(folder / "in", folder / "out")
+    assert "secret" not in "".join(outcome.failures).lower()
+    assert outcome.done + outcome.dropped + outcome.passed_over + len(outcome.failures) >= 1
+    for done in [*(folder / "out").rglob("*.dcm"), folder / "out" / REPORT]:
+        assert b"secret" not in done.read_bytes().lower()
 
 
 @pytest.mark.parametrize("levels", [200, 3000, 200_000])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ... import __version__
 from ...errors import BreastUSAssistError, InputError, UsageError
 from ...files import written_whole
+from ..quiet import quiet
 from .files_inputs import InputFile, PassedOverError, input_files
 from .files_reading import DIRECTORY, read_object, sop_class_of
 from .files_references import referenced_instances
@@ -182,7 +183,9 @@ class _Run:
             self._outcome.there += 1
             return
         try:
-            record = self._deidentified(item, digest)
+            # Values that are not valid for their VR are quoted in pydicom's warnings.
+            with quiet():
+                record = self._deidentified(item, digest)
         except InputError as error:
             self._failed(item, error, digest)
             return

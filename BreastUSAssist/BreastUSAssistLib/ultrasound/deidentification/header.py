@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError
+from ...errors import BreastUSAssistError, InputError
 from ..quiet import quiet
 from .dates import DateShift
 from .header_codes import PARTS, UNKNOWN_SCHEME, CodeBook, is_code
@@ -20,7 +20,7 @@ from .header_statement import say_deidentified, set_file_meta
 from .header_values import kept_age, kept_value
 from .options import DeidentificationOptions
 from .rules import rule_table
-from .rules_attributes import EQUIPMENT, NEEDED, REQUIRED, Treatment
+from .rules_attributes import EQUIPMENT, NEEDED, REQUIRED, REQUIRED_IN_REPORTS, Treatment
 from .rules_choice import treatment_of
 from .rules_words import IMAGING, device_words, known_words
 from .uids import DeidentificationKey, replaced_uid
@@ -83,18 +83,19 @@ def deidentify_dataset(
         InputError: not one of these kinds, nested too deeply, or so damaged that it cannot be parsed.
         UsageError: the rule table is not installed.
     """
-    kind = kind_of(dataset)
-    cleaning = _Cleaning(dataset, key, options, kind)
     try:
+        # Values that are not valid for their VR are quoted in pydicom's warnings.
         with quiet():
+            kind = kind_of(dataset)
+            cleaning = _Cleaning(dataset, key, options, kind)
             clean = cleaning.items(dataset, 0)
             add_pixels(dataset, clean, kind)
-    except InputError:
+            say_deidentified(clean, kind, options, pixels_clean)
+            set_file_meta(clean, dataset)
+    except BreastUSAssistError:
         raise
     except Exception:  # pydicom raises many kinds on damaged values, and their texts can quote the header
         raise InputError("It is a damaged DICOM object; export it again from its source.") from None
-    say_deidentified(clean, kind, options, pixels_clean)
-    set_file_meta(clean, dataset)
     return Deidentified(clean, kind, cleaning.notes())
 
 
@@ -177,7 +178,7 @@ class _Cleaning:
             Treatment.PATIENT: lambda one: self._patient.pseudonym,
             Treatment.PERSON: self._person,
             Treatment.WORDS: lambda one: self._phrase(one) or self._words(known_words(_text(one), IMAGING)),
-            Treatment.DEVICE_WORDS: lambda one: self._words(device_words(_text(one))),
+            Treatment.DEVICE_WORDS: lambda one: self._phrase(one) or self._words(device_words(_text(one))),
             Treatment.PHRASE: lambda one: self._phrase(one) or self._tracked(one, holder),
             Treatment.IDENTIFIER: lambda one: self._phrase(one) or self._identifier(one),
         }
@@ -244,7 +245,8 @@ class _Cleaning:
         if (treatment is Treatment.DUMMY or needed) and (dummy := _dummy(keyword, vr)) is not None:
             self._counts["replaced_texts"] += 1
             return DataElement(tag, vr, dummy)
-        if treatment is Treatment.EMPTY or keyword in REQUIRED:
+        required = keyword in REQUIRED or (keyword in REQUIRED_IN_REPORTS and self._kind == "report")
+        if treatment is Treatment.EMPTY or required:
             return DataElement(tag, vr, [] if vr == "SQ" else None)
         return None
 

@@ -161,12 +161,17 @@ KEPT = _split(
 """Attributes outside the profile's table that stay where their values are valid."""
 
 REQUIRED = _split(
-    "StudyDate StudyTime SeriesDate SeriesTime ContentDate ContentTime Manufacturer ContentDescription "
-    "PerformedProcedureCodeSequence ReferencedPerformedProcedureStepSequence SeriesNumber InstanceNumber "
-    "VerifyingObserverIdentificationCodeSequence "
-    "ContentCreatorName PatientOrientation PositionReferenceIndicator AcquisitionContextSequence PatientSex"
+    "StudyDate StudyTime SeriesDate SeriesTime ContentDate ContentTime Manufacturer ContentDescription SeriesNumber "
+    "InstanceNumber ContentCreatorName PatientOrientation PositionReferenceIndicator AcquisitionContextSequence "
+    "PatientSex"
 )
 """Type 2 somewhere (PS3.3): empty rather than removed where the value may not stay."""
+
+REQUIRED_IN_REPORTS = _split(
+    "PerformedProcedureCodeSequence ReferencedPerformedProcedureStepSequence "
+    "VerifyingObserverIdentificationCodeSequence"
+)
+"""Type 2 in the SR Document General and SR Document Series modules (PS3.3 C.17.1 and C.17.2)."""
 
 NEEDED = _split(
     "SegmentLabel SegmentAlgorithmName AlgorithmName AlgorithmVersion TextValue ContentLabel TrackingID StackID "

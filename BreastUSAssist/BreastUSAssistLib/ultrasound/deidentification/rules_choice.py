@@ -8,7 +8,6 @@ from .rules_attributes import (
     DATES,
     DESCRIPTORS,
     KEPT,
-    REQUIRED,
     SPECIAL,
     Treatment,
 )
@@ -25,7 +24,7 @@ _BY_ACTION = {
     Action.REMOVE_EMPTY_OR_DUMMY: Treatment.REMOVE,
     Action.REMOVE_EMPTY_OR_NEW_UIDS: Treatment.CHECK,
 }
-"""The strictest of each; `REQUIRED` and `NEEDED` say where an attribute must not be missing."""
+"""The strictest of each; rules_attributes.REQUIRED and NEEDED say where an attribute must not be missing."""
 
 
 def treatment_of(tag: int, keyword: str, vr: str, table: RuleTable, options: DeidentificationOptions) -> Treatment:
@@ -39,7 +38,7 @@ def treatment_of(tag: int, keyword: str, vr: str, table: RuleTable, options: Dei
         return kept if keyword in KEPT else Treatment.REMOVE
     if vr == "SQ" and action is not Action.REMOVE_EMPTY_OR_NEW_UIDS:
         # A dummy item of a sequence that is not known here would say nothing.
-        return Treatment.EMPTY if keyword in REQUIRED else Treatment.REMOVE
+        return Treatment.REMOVE
     return _BY_ACTION[action]
 
 
