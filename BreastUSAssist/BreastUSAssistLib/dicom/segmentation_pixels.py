@@ -21,6 +21,8 @@ DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
 """Deflated Image Frame Compression (PS3.5 A.4.13), each frame a deflate stream; pydicom 3.0 does not know it."""
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _MOST_FRAGMENTS = 1_000_000
+_SAFER = ("pydicom", "pyjpegls", "pillow")
+"""Decoders that raise on damaged data, tried before GDCM, whose library can abort the process instead."""
 _ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 
 
@@ -143,10 +145,12 @@ def _frame(dataset: "Dataset", syntax: "UID", encoded: bytes, size: int) -> np.n
     told = coded_size(encoded)
     if told is not None and told != (rows, columns):
         raise ValueError("the coded image has another size than its header says")
-    values, _ = get_decoder(syntax).as_array(
+    decoder = get_decoder(syntax)
+    values, _ = decoder.as_array(
         encapsulate([encoded]),
         index=0,
         raw=True,
+        decoding_plugin=next((one for one in _SAFER if one in decoder.available_plugins), ""),
         rows=rows,
         columns=columns,
         samples_per_pixel=1,

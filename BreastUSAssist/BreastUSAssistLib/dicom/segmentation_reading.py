@@ -13,6 +13,7 @@ import numpy as np
 
 from ..birads.lesion import Code
 from ..errors import BreastUSAssistError, InputError
+from ..ultrasound.quiet import quiet
 from .segmentation_geometry import is_made_up
 from .segmentation_mapping import FrameKey, PlacedFrame, map_frames
 from .segmentation_pixels import StoredPixels, read_stored_pixels
@@ -106,7 +107,8 @@ def read_segmentation(
     opened, dataset = _opened(source)
     name = name or opened
     try:
-        return _laid(dataset, headers, name)
+        with quiet():
+            return _laid(dataset, headers, name)
     except BreastUSAssistError:
         raise
     except Exception as error:  # a damaged value shows itself where it is used, as any type of error
