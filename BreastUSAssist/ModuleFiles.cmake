@@ -65,11 +65,13 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/dicom/network/connection.py
   BreastUSAssistLib/dicom/network/dimse.py
   BreastUSAssistLib/dicom/network/dimse_commitment.py
+  BreastUSAssistLib/dicom/network/dimse_finding.py
   BreastUSAssistLib/dicom/network/dimse_objects.py
   BreastUSAssistLib/dicom/network/dimse_retrieving.py
   BreastUSAssistLib/dicom/network/dimse_sending.py
   BreastUSAssistLib/dicom/network/errors.py
   BreastUSAssistLib/dicom/network/exchange.py
+  BreastUSAssistLib/dicom/network/failure_reasons.py
   BreastUSAssistLib/dicom/network/http.py
   BreastUSAssistLib/dicom/network/listener.py
   BreastUSAssistLib/dicom/network/listening.py

@@ -145,13 +145,13 @@ def test_what_a_form_has_no_field_for_stays() -> None:
 @pytest.mark.parametrize(
     ("form", "words"),
     [
-        (web_form(name="no spaces please"), "name: "),
+        (web_form(name="no spaces please"), "A node's name is of letters"),
         (web_form(url="ftp://somewhere"), "web: url must look like"),
         (web_form(url="https://alice:planted-secret@pacs.example/w"), "must not hold a user or password"),
         (web_form(user=""), "web.user: "),
         ({"name": "a", "way": "dimse", "host": "planted-secret host", "port": 1, "ae_title": "A"}, "dimse.host: "),
         ({"name": "a"}, "needs a web or a dimse part"),
-        (None, "name: "),
+        (None, "A node's name"),
     ],
 )
 def test_a_wrong_field_is_named_without_what_was_typed(form: Any, words: str) -> None:

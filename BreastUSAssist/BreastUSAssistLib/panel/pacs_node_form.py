@@ -20,7 +20,7 @@ DEFAULTS: dict[str, Any] = {
     "host": "",
     "port": 104,
     "ae_title": "",
-    "calling_ae_title": "BREASTUS",
+    "calling_ae_title": "BREASTUSASSIST",
     "retrieve": "get",
     "listening_port": 11112,
     "tls": False,

@@ -17,7 +17,7 @@ from .session import Session
 if TYPE_CHECKING:
     from ..service.worker_protocol import WorkerEvent
 
-SOONEST_S, LATEST_S = 5.0, 600.0
+SOONEST_S, LATEST_S = 30.0, 600.0
 """Between two tries that nobody asked for."""
 
 
@@ -30,6 +30,8 @@ class PacsSendRow:
         self._ui, self._pacs_ui, self._session, self._pacs, self._clock = finish_ui, pacs_ui, session, pacs, clock
         self.sending = PacsSending(session, pacs)
         self._trying = False
+        self._problem = ""
+        """Why something that waits could not even be tried."""
         self._case: Any = None
         self._has_headers = False
         self._later = qt.QTimer()
@@ -75,15 +77,17 @@ class PacsSendRow:
         if self._trying:
             return
         self._trying = True
-        self._pacs.try_again(self._on_tried, due)
+        self._pacs.try_again(lambda event: self._on_tried(event, due), due)
         self._show_waiting()
 
-    def _on_tried(self, event: "WorkerEvent") -> None:
+    def _on_tried(self, event: "WorkerEvent", due: bool) -> None:
         if event.kind == "progress":
             return
         self._trying = False
         trouble = event.message if event.kind == "error" else str(event.result.get("problem") or "")
-        if trouble:
+        self._problem = trouble
+        if trouble and not due:
+            # What nobody asked for stays in its own row.
             self._session.say(trouble, "error")
         self._on_items()
 
@@ -152,5 +156,5 @@ class PacsSendRow:
     def _show_waiting(self) -> None:
         waiting = self._waiting()
         self._pacs_ui.outboxFrame.setVisible(bool(waiting))
-        self._pacs_ui.outboxLabel.setText(waiting_words(waiting) if waiting else "")
+        self._pacs_ui.outboxLabel.setText(waiting_words(waiting, self._problem) if waiting else "")
         self._pacs_ui.tryAgainButton.setEnabled(not self.busy)

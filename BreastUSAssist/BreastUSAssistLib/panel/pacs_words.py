@@ -52,11 +52,11 @@ def sent_words(item: dict[str, Any]) -> str:
     return _("⚠ Kept here, to be sent to {node} later: {words}").format(node=item["node"], words=item["words"])
 
 
-def waiting_words(waiting: list[dict[str, Any]]) -> str:
-    """How many cases wait for which node, and what the last try came to."""
+def waiting_words(waiting: list[dict[str, Any]], problem: str = "") -> str:
+    """How many cases wait for which node, and what the last try came to; `problem` where none could be made."""
     nodes = ", ".join(dict.fromkeys(str(one["node"]) for one in waiting))
     text = _("{count} cases wait to be sent to {nodes}.")
     if len(waiting) == 1:
         text = _("1 case waits to be sent to {nodes}.")
-    words = next((str(one["words"]) for one in waiting if one["words"]), "")
+    words = problem or next((str(one["words"]) for one in waiting if one["words"]), "")
     return f"{text.format(count=len(waiting), nodes=nodes)} {words}".rstrip()

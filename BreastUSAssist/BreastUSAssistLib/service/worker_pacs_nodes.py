@@ -155,6 +155,8 @@ def _fault(error: Any) -> str:
     """The first fault of a form, without what was typed: it could be a password in the wrong field."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "node"
+    if field == "name":
+        return "A node's name is of letters, digits, dashes and underscores; choose another name."
     return f"{field}: {first['msg'].removeprefix('Value error, ')}; correct it, then keep the node again."
 
 

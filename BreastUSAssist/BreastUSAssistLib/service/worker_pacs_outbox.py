@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .pacs.outbox import Outbox, OutboxItem
     from .worker_requests import Attend, Progress, Worksite
 
+MOST_TOLD = 500
+"""Items of an outbox that an answer lists, beside those that wait."""
+
 
 def pacs_push(arguments: Mapping[str, Any], site: "Worksite", progress: "Progress", attend: "Attend") -> dict[str, Any]:
     """Send SEG and SR of an accepted case, from the outbox alone: the same decision never makes a second object.
@@ -82,6 +85,9 @@ def outbox_items(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _shown_items(outbox: "Outbox") -> list[dict[str, Any]]:
+    """What waits, and of the rest the latest."""
+    items = outbox.items()
+    told = [one for one in items[:-MOST_TOLD] if one.state == "waiting"] + list(items[-MOST_TOLD:])
     return [
         {
             "key": one.key.removesuffix(f"-{one.node}"),
@@ -91,7 +97,7 @@ def _shown_items(outbox: "Outbox") -> list[dict[str, Any]]:
             "next_try": one.next_try,
             "attempts": one.attempts,
         }
-        for one in outbox.items()
+        for one in told
     ]
 
 
