@@ -7,7 +7,8 @@ import keyring
 import keyring.backend
 import pytest
 from BreastUSAssistLib.command_line import main
-from BreastUSAssistLib.service.pacs.ledger import Ledger, NewItem
+from BreastUSAssistLib.service.pacs.ledger import Ledger
+from BreastUSAssistLib.service.pacs.work_item import NewItem
 from dicom.small_studies import ACCESSION, NAME, PATIENT, check_no_name_in, study_uid, write_study
 
 SECRET = "planted-secret-4711"

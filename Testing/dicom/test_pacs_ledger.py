@@ -5,9 +5,10 @@ import threading
 
 import pytest
 from BreastUSAssistLib.errors import InputError, OutputError, UsageError
-from BreastUSAssistLib.service.pacs.ledger import ORDER, Ledger, NewItem, StoredObject
+from BreastUSAssistLib.service.pacs.ledger import Ledger
 from BreastUSAssistLib.service.pacs.ledger_schema import NEWEST, VERSIONS
 from BreastUSAssistLib.service.pacs.work_folder import WorkFolder, checked_name, checked_uid
+from BreastUSAssistLib.service.pacs.work_item import ORDER, NewItem, StoredObject
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -133,6 +133,26 @@ def test_a_pacs_that_is_down_is_one_sentence(push, orthanc, tmp_path):
     assert code == 3 and out == "" and err.count("\n") == 1 and err.startswith("breastusassist: ")
 
 
+def test_a_case_waits_in_the_outbox_while_the_pacs_is_down(push, orthanc, tmp_path, capsys):
+    folder = accepted(tmp_path)
+    orthanc.kill()
+    kept = (folder, "--keep", "--outbox", tmp_path / "outbox")
+    for _ in range(2):
+        code, _, err = push(*kept)
+        assert code == 3 and "1 of 1 wait in the outbox" in err
+    orthanc.start()
+    outbox = ["pacs", "outbox", "--nodes", str(tmp_path / "nodes.toml"), "--outbox", str(tmp_path / "outbox"), "--json"]
+    assert main(outbox) == 0
+    (item,) = json.loads(capsys.readouterr().out)["items"]
+    assert item["state"] == "waiting" and item["node"] == "archive" and item["attempts"] == 2
+    assert main([*outbox, "--send"]) == 0
+    (item,) = json.loads(capsys.readouterr().out)["items"]
+    assert item["state"] == "sent" and push(*kept)[0] == 0
+    (tmp_path / "report.dcm").write_bytes((folder / "sr.dcm").read_bytes())
+    assert push(tmp_path / "report.dcm", *kept[1:])[0] == 0
+    assert modalities(orthanc) == ["SEG", "SR"]
+
+
 class Clock:
     def __init__(self):
         self.time = 1000.0

@@ -11,11 +11,12 @@ from BreastUSAssistLib.dicom.network.exchange import CommitOutcome, PushOutcome,
 from BreastUSAssistLib.dicom.network.secrets import SecretStore
 from BreastUSAssistLib.errors import OutputError
 from BreastUSAssistLib.service.pacs.connecting import NodeConnections
-from BreastUSAssistLib.service.pacs.ledger import Ledger, NewItem
+from BreastUSAssistLib.service.pacs.ledger import Ledger
 from BreastUSAssistLib.service.pacs.outages import Patience
 from BreastUSAssistLib.service.pacs.searching import find_patiently
 from BreastUSAssistLib.service.pacs.work import StudyWork, SystemClock, WorkSettings
 from BreastUSAssistLib.service.pacs.work_folder import WorkFolder
+from BreastUSAssistLib.service.pacs.work_item import NewItem
 from dicom.orthanc import OrthancServer, free_port
 from dicom.quick_analyst import quick_analyst
 from dicom.small_studies import check_no_name_in, study_uid, write_study

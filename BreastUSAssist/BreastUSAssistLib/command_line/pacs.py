@@ -1,11 +1,11 @@
-"""`breastusassist pacs echo|find|pull|push|run|listen|status|nodes`: studies from a PACS, drafts and results back."""
+"""`breastusassist pacs echo|find|pull|push|outbox|run|listen|status|nodes`: studies from a PACS, results back to it."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BreastUSAssistError, UsageError
-from . import pacs_nodes, pacs_push, pacs_work
+from . import pacs_nodes, pacs_outbox, pacs_push, pacs_work
 from .arguments import print_json, show_progress, tell
 from .pacs_arguments import add_node_argument, add_query_arguments, connect, node_of, part, query_of
 
@@ -33,7 +33,7 @@ def add_to(commands: Any) -> None:
     pulled.add_argument("studies", nargs="+", metavar="STUDY_UID", help="study instance UID, as find lists it")
     pulled.add_argument("--out", type=Path, required=True, metavar="DIR", help="images go to DIR/<study UID>/")
     pulled.add_argument("--all", action="store_true", help="all series, not only ultrasound")
-    for one in (pacs_push, pacs_work, pacs_nodes):
+    for one in (pacs_push, pacs_outbox, pacs_work, pacs_nodes):
         one.add_to(parts)
 
 

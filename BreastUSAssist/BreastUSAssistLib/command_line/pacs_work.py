@@ -212,8 +212,8 @@ def _nodes_named(options: argparse.Namespace, names: set[str | None]) -> "dict[s
 
 def _enter_studies(options: argparse.Namespace, job: _Job, listed: list[str] | None) -> None:
     """Put the studies that were listed, or are found, into the ledger; those that are there stay as they are."""
-    from ..service.pacs.ledger import NewItem
     from ..service.pacs.searching import find_patiently
+    from ..service.pacs.work_item import NewItem
 
     if listed is not None or options.resume:
         studies = listed or []

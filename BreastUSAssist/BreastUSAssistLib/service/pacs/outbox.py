@@ -15,17 +15,20 @@ from ...dicom.network.nodes import default_nodes_file
 from ...errors import UsageError
 from ...files import folder_written_whole
 from ...labels.durable import sync_folders, write_durably
-from .acceptance import accepted_files
-from .ledger import Ledger, NewItem, StoredObject, WorkItem
+from .acceptance import SENT, FileToSend, accepted_files
+from .ledger import Ledger
 from .outages import PATIENCE, Patience
 from .study_steps import push_objects
 from .work_folder import WorkFolder, checked_name
+from .work_item import NewItem, StoredObject, WorkItem
 
 if TYPE_CHECKING:
     from ...dicom.network.connection import PacsConnection
 
 ENVIRONMENT = "BREASTUS_OUTBOX"
 _OWNER = "outbox"
+_SEGMENTATIONS = "1.2.840.10008.5.1.4.1.1.66."
+"""What the SOP classes of segmentations begin with (PS3.4 B.5)."""
 _LEASE_S = 900.0
 
 
@@ -84,7 +87,7 @@ class Outbox:
         Args:
             key: names the item, and its folder.
             node: name of the node that it goes to.
-            case_folder: of an exported case.
+            case_folder: of an exported case; or one of its DICOM files.
             drafts: also where no reader has accepted.
 
         Raises:
@@ -98,7 +101,7 @@ class Outbox:
         files = accepted_files([Path(case_folder)], drafts=drafts)
         target = self._folder.results(key)
         with folder_written_whole(target, "choose another folder") as beside:
-            write_durably({beside / one.path.name: one.path.read_bytes for one in files})
+            write_durably({beside / _file_name(one): one.path.read_bytes for one in files})
         sync_folders([target, target.parent])
         copied = accepted_files([target], drafts=True)
         objects = [StoredObject(self._folder.relative(one.path), one.sop_instance_uid, one.sha256) for one in copied]
@@ -189,3 +192,7 @@ class Outbox:
             tuple((one.sop_instance_uid, one.outcome) for one in objects),
             item.note,
         )
+
+
+def _file_name(file: FileToSend) -> str:
+    return SENT[0] if file.sop_class_uid.startswith(_SEGMENTATIONS) else SENT[1]

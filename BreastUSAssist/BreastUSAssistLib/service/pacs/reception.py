@@ -10,9 +10,10 @@ from ...dicom.network.received_files import read_identity
 from ...errors import InputError, OutputError
 from ...labels.durable import sync_folders
 from .acceptance import sha256_of
-from .ledger import Ledger, NewItem
+from .ledger import Ledger
 from .study_steps import is_ultrasound
 from .work_folder import WorkFolder, checked_uid
+from .work_item import NewItem
 
 if TYPE_CHECKING:
     from ...dicom.network.listener import ReceivedInfo

@@ -12,9 +12,9 @@ from ...files import folder_written_whole
 from ...labels.durable import sync_folders
 from ..batch import BatchOutcome
 from .acceptance import SENT, accepted_files, sha256_of
-from .ledger import StoredObject, WorkItem
 from .pushing import Pushed, push_files
 from .work_folder import WorkFolder, checked_uid
+from .work_item import StoredObject, WorkItem
 
 if TYPE_CHECKING:
     from ...dicom.network.connection import PacsConnection

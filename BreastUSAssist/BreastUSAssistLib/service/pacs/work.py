@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from ...dicom.network.errors import NodeError
 from ...errors import BreastUSAssistError, OutputError, UsageError
-from .ledger import Ledger, State, WorkItem
+from .ledger import Ledger
 from .outages import PATIENCE, Outages, Patience
 from .study_steps import Analyst, analyze_images, pull_ultrasound, push_objects
 from .work_folder import WorkFolder
+from .work_item import State, WorkItem
 
 if TYPE_CHECKING:
     from ...dicom.network.connection import PacsConnection
