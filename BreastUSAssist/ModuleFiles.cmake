@@ -47,6 +47,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/command_line/pacs.py
   BreastUSAssistLib/command_line/pacs_arguments.py
   BreastUSAssistLib/command_line/pacs_nodes.py
+  BreastUSAssistLib/command_line/pacs_outbox.py
   BreastUSAssistLib/command_line/pacs_push.py
   BreastUSAssistLib/command_line/pacs_work.py
   BreastUSAssistLib/command_line/phantom.py
@@ -391,6 +392,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/service/pacs/study_steps.py
   BreastUSAssistLib/service/pacs/work.py
   BreastUSAssistLib/service/pacs/work_folder.py
+  BreastUSAssistLib/service/pacs/work_item.py
   BreastUSAssistLib/service/reading_export.py
   BreastUSAssistLib/service/reading_file.py
   BreastUSAssistLib/service/report.py

@@ -45,6 +45,14 @@ def main(arguments: list[str] | None = None) -> int:
                 part = getattr(module.panel.ui, f"{section}Button")
                 shrink(host.screenshot(part, folder / f"{section}-{theme}.png"))
         work_through(host, module.panel, Path(scratch) / "labels")
+        find_studies(module.panel)
+        for theme in ("light", "dark"):
+            host.set_theme(theme)
+            module.exit()
+            module.enter()
+            host.process_events(0.5)
+            shrink(host.screenshot(module.panel.ui.pacsButton, folder / f"pacs-{theme}.png"))
+        module.panel.ui.pacsButton.setCollapsed(True)
         for theme in ("light", "dark"):
             host.set_theme(theme)
             module.exit()
@@ -125,6 +133,30 @@ def work_through(host: Any, panel: Any, folder: Path) -> None:
         wait(host, idle)
     panel.worklist.next()
     wait(host, idle)
+
+
+def find_studies(panel: Any) -> None:
+    """Section PACS as it is after a search, without a PACS: patients that nobody is."""
+    pacs = panel.pacs.pacs
+    pacs.looked, pacs.nodes = True, ({"name": "archive", "place": "pacs.example.org:443", "way": "web"},)
+    panel.ui.pacsButton.setCollapsed(False)
+    panel.pacs._ui.pulledPathLineEdit.setCurrentPath("~/BreastUSAssist/pulled")
+    pacs.nodes_changed.emit()
+    names = ("Phantom^Agnes", "Phantom^Berta", "Phantom^Clara")
+    pacs.studies = tuple(
+        {
+            "study_uid": f"2.25.{number}",
+            "date": f"2026-03-{20 - number:02d}",
+            "patient_name": name,
+            "patient_id": f"P-{number:03d}",
+            "description": "Breast ultrasound",
+            "images": 6 - number,
+        }
+        for number, name in enumerate(names, start=1)
+    )
+    pacs.words = "3 studies found."
+    panel.pacs._ui.patientNameLineEdit.setText("Phantom")
+    pacs.changed.emit()
 
 
 def drafted_phantom(seed: int) -> Any:
