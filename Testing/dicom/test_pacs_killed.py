@@ -21,7 +21,7 @@ from pynetdicom import AE
 from tiny_bundles import tiny_outline_bundle
 
 STUDIES = int(os.environ.get("BREASTUS_KILLED_STUDIES", "100"))
-LONGEST_S = 900.0
+LONGEST_S = 1800.0
 
 
 class Client:

@@ -82,7 +82,7 @@ def analyze_images(item: WorkItem, folder: WorkFolder, analyst: Analyst) -> Anal
             outcome = analyst([folder.images(item.name)], beside)
             if not outcome.cases:
                 raise InputError(outcome.failures[0] if outcome.failures else f"Study {item.name} holds no image.")
-        sync_folders([target.parent])
+        sync_folders([*(path for path in target.rglob("*") if path.is_dir()), target, target.parent])
         if outcome.failures:
             note = f"{len(outcome.failures)} of its images could not be analysed: {outcome.failures[0]}"
     cases = sorted(path for path in target.iterdir() if (path / "analysis.json").is_file())
