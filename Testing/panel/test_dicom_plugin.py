@@ -8,6 +8,7 @@ import pytest
 from BreastUSAssistLib.dicom.segmentation import segmentation_dataset
 from BreastUSAssistLib.ultrasound.reading import open_clip
 from dicom import drafts
+from pydicom import Dataset
 
 pytest.importorskip("slicer", reason="slicer-core has no wheel for this platform")
 pytest.importorskip("PySide6", reason="PySide6 has no wheel for this platform")
@@ -90,3 +91,72 @@ def test_a_case_is_exported_and_comes_back_the_same(bench: DicomBench) -> None:
     again = opened(bench)
     assert [lesion.tracking_uid for lesion in again.reading.lesions] == uids
     assert np.array_equal(again.mask(1, 1), extra)
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
+def test_segmentations_of_other_software_are_laid_too(bench: DicomBench, kind: str) -> None:
+    image = image_of(bench, 1)
+    labels = labels_of(1)
+    pixels = labels if kind == "LABELMAP" else np.stack([labels == 1, labels == 2], axis=-1)
+    seg = written(of_highdicom(open_clip(image).headers[0], pixels, kind), bench.folder / "seg.dcm")
+    bench.add(seg)
+    (offer,) = bench.offers(seg)
+    assert offer.name.startswith("20: SEG")
+    assert bench.load(seg) == []
+    case = opened(bench)
+    assert np.array_equal(case.labels(), labels)
+    assert [lesion.ai is not None for lesion in case.lesions] == [False, True], "the first was drawn by hand"
+    assert case.runs[0].model.name == "other network"
+
+
+def test_segments_that_overlap_stay_whole(bench: DicomBench) -> None:
+    image = image_of(bench, 1)
+    masks = np.zeros((1, 96, 128, 2), bool)
+    masks[0, 20:50, 20:60, 0] = masks[0, 40:70, 40:90, 1] = True
+    seg = written(of_highdicom(open_clip(image).headers[0], masks, "BINARY", by_hand=0), bench.folder / "seg.dcm")
+    bench.add(seg)
+    assert bench.load(seg) == []
+    case = opened(bench)
+    for number in (1, 2):
+        assert np.array_equal(case.mask(0, number), masks[0, ..., number - 1])
+        assert np.array_equal(case.segmentation.mask(0, number), masks[0, ..., number - 1])
+    assert len(case.runs) == 2, "a run's label images have no room for what overlaps"
+
+
+def of_highdicom(header: Dataset, pixels: np.ndarray, kind: str, by_hand: int = 1) -> Dataset:
+    """A Segmentation of two segments as highdicom writes it, one of them drawn by hand, the others by a network."""
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    network = hd.AlgorithmIdentificationSequence(
+        "other network", family=codes.DCM.ArtificialIntelligence, version="2.1"
+    )
+    descriptions = [
+        hd.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=f"region {number}",
+            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+            segmented_property_type=codes.SCT.Mass,
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.MANUAL
+            if number == by_hand
+            else hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=None if number == by_hand else network,
+        )
+        for number in (1, 2)
+    ]
+    made: Dataset = hd.seg.Segmentation(
+        source_images=[header],
+        pixel_array=pixels.astype(float if kind == "FRACTIONAL" else np.uint8),
+        segmentation_type=kind,
+        segment_descriptions=descriptions,
+        series_instance_uid=hd.UID(),
+        series_number=20,
+        sop_instance_uid=hd.UID(),
+        instance_number=1,
+        manufacturer="other",
+        manufacturer_model_name="other",
+        software_versions="1",
+        device_serial_number="1",
+    )
+    made.PatientOrientation = None
+    return made

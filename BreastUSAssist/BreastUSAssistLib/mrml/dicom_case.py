@@ -88,8 +88,7 @@ def take_lesions(
             text = _("You have worked on {name} already, so nothing was changed; remove the image to load it anew.")
             raise InputError(text.format(name=source.name))
         runs, reading, planes = _content(source, lesions, case.lexicon, dict(said or {}))
-        empty = np.zeros((source.frame_count, source.rows, source.columns), np.uint8)
-        for _step in restore_case(case, runs, reading, empty, planes):
+        for _step in restore_case(case, runs, reading, hidden=planes):
             pass
         if case.record.node is not None:
             case.record.node.SetAttribute(OBJECTS, " ".join(objects) or None)

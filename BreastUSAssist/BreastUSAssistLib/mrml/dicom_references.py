@@ -20,12 +20,14 @@ _DERIVED = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 def referenced_in(file: str) -> list[tuple[str, str]]:
     """(SOP class UID, SOP instance UID) of the images that a SEG or SR in a file names; none where it is damaged."""
     from ..dicom.source_matching import referenced_images
+    from ..ultrasound.quiet import quiet
 
     # The frames of a large Segmentation repeat what its list of series says.
     for keywords in (_LISTED, _DERIVED):
         header = _header(file, keywords)
         try:
-            images = referenced_images(header) if header is not None else ()
+            with quiet():
+                images = referenced_images(header) if header is not None else ()
         except Exception as error:  # a damaged value shows itself where it is used, as any type of error
             logging.debug("References of a DICOM object could not be read (%s).", type(error).__name__)
             return []
