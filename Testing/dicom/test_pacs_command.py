@@ -120,6 +120,11 @@ def test_bad_usage_and_bad_nodes_are_told_apart(pacs, archive, tmp_path):
     assert pacs("find", "--node", "archive", "--from", "yesterday")[0] == 2
     assert pacs("run", "--node", "archive", "--work", tmp_path / "w")[0] == 2
     assert pacs("listen", "--port", "11112", "--ae-title", "A", "--work", tmp_path / "w")[0] == 2
+    assert pacs("listen", "--node", "archive", "--port", "70000", "--work", tmp_path / "w", "--reader", "none")[0] == 2
+    calling = ("--host", "127.0.0.1", "--port", "104", "--ae-title", "A", "--listening-port", "11112")
+    assert pacs("nodes", "add", "caller", *calling)[0] == 0
+    code, _, err = pacs("listen", "--node", "caller", "--work", tmp_path / "w")
+    assert code == 2 and "choose another --port" in err
     assert pacs("status", "--work", tmp_path)[0] == 2
     (tmp_path / "nodes.toml").write_text("[nodes.archive\n")
     code, _, err = pacs("echo", "--node", "archive")

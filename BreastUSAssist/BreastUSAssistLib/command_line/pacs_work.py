@@ -49,9 +49,14 @@ def add_to(parts: Any) -> None:
         "analyse what a modality sends, return drafts to a node",
         "--port 11112 --ae-title BREASTUS --work job --return-to archive",
     )
-    listened.add_argument("--port", type=positive, required=True, metavar="P", help="port to listen on")
-    listened.add_argument("--ae-title", required=True, metavar="A", help="our application entity title")
-    listened.add_argument("--return-to", metavar="NODE", help="node that gets the drafts")
+    listened.add_argument("--port", type=positive, default=11112, metavar="P", help="to listen on (default: 11112)")
+    listened.add_argument(
+        "--ae-title",
+        default="BREASTUSASSIST",
+        metavar="A",
+        help="our application entity title (default: BREASTUSASSIST)",
+    )
+    listened.add_argument("--return-to", "--node", dest="return_to", metavar="NODE", help="node that gets the drafts")
     listened.add_argument(
         "--address", default="0.0.0.0", metavar="ADDRESS", help="of this computer (default: 0.0.0.0, all networks)"
     )
@@ -105,6 +110,7 @@ def run_listen(options: argparse.Namespace) -> int:
     if not options.hold and not options.return_to:
         raise UsageError("Say with --return-to which node gets the drafts, or with --hold that they stay here.")
     tls = _tls(options)
+    _check_port(options)
     received = ReceptionSettings(options.return_to, options.hold, options.quiet_after)
     settings = WorkSettings(endless=True, drop_images=options.drop_images)
     with _job(options, {options.return_to}, settings) as job:
@@ -153,6 +159,15 @@ def _tls(options: argparse.Namespace) -> "TlsSettings | None":
     if options.certificate is None:
         return None
     return TlsSettings(ca_file=options.ca_file, certificate=options.certificate, key=options.key)
+
+
+def _check_port(options: argparse.Namespace) -> None:
+    """The node's own listening port is opened for a moment each time it commits; the listener has its port all day."""
+    node = node_of(options, options.return_to) if options.return_to else None
+    if node is not None and node.dimse is not None and node.dimse.listening_port == options.port:
+        raise UsageError(
+            f"Port {options.port} is the listening_port to which node {node.name} reports; choose another --port."
+        )
 
 
 @dataclass(frozen=True)
