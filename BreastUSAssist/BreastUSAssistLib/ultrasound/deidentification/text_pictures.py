@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ALL = 6
-"""Frames of a clip that are all searched."""
+ALL = 12
+"""Frames of a clip that are all searched: it costs no more than the pictures of a longer one."""
 STRETCHES = 6
 STILL = 3
 
