@@ -22,10 +22,10 @@ from BreastUSAssistLib.ultrasound.deidentification.files import ReviewChoice, de
 from BreastUSAssistLib.ultrasound.deidentification.options import DeidentificationOptions
 from BreastUSAssistLib.ultrasound.deidentification.review import drop_where_found
 from BreastUSAssistLib.ultrasound.deidentification.uids import DeidentificationKey
-from drafts import CREATED, MODEL, analysis_of, lesions_of, two_lesions, validator_errors
+from dicom.drafts import CREATED, MODEL, analysis_of, lesions_of, two_lesions, validator_errors
+from dicom.sources import automated_volume, captures, cine, still
 from planted_identifiers import Planter, left_over
 from pydicom import Dataset, dcmread
-from sources import automated_volume, captures, cine, still
 
 STUDIES, BATCHES, KINDS = 200, 8, 5
 KEY = DeidentificationKey(b"k" * 32)

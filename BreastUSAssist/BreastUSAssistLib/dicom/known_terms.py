@@ -60,7 +60,8 @@ def known_terms() -> "KnownTerms":
 
     models = [path.name for path in shipped_bundles()]
     versions = [rf"{re.escape(model)} \d{{1,3}}(\.\d{{1,3}}){{1,2}}" for model in models]
-    found = [*_constants(), *(code for edition in EDITIONS for code in _lexicon_codes(load_lexicon(edition)))]
+    # The later of two meanings of a code is kept: that which is written.
+    found = [*(code for edition in EDITIONS for code in _lexicon_codes(load_lexicon(edition))), *_constants()]
     return KnownTerms(
         phrases=frozenset((*_TEXTS, *models)),
         patterns=tuple(map(re.compile, (*_HEADINGS, *_NAMES, *_ALGORITHMS, *_REMARKS, *versions))),
