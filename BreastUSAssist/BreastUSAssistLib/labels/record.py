@@ -26,7 +26,8 @@ class ImageIdentity(Record):
     """Which image a label belongs to, so that the same pixels are known again under any name."""
 
     sha256: Digest
-    """Of the decoded pixels, see image_identity.identity_of; a plain hash in every store."""
+    """Of the decoded pixels as they came, before the picture gate cleaned what is stored of them; see
+    image_identity.identity_of. A plain hash in every store."""
     kind: Literal["still", "cine", "volume"]
     rows: int = Field(ge=1)
     columns: int = Field(ge=1)
