@@ -1,6 +1,6 @@
 """Ultrasound, SEG and SR loaded through the interface that Slicer's DICOM browser has for plug-ins."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +160,26 @@ def of_highdicom(header: Dataset, pixels: np.ndarray, kind: str, by_hand: int = 
     )
     made.PatientOrientation = None
     return made
+
+
+def test_a_case_that_is_open_in_the_panel_follows(bench: DicomBench) -> None:
+    image = image_of(bench, 3)
+    first = segmentation(image, bench.folder / "first.dcm", labels_of(3))
+    labels = np.zeros((3, 96, 128), np.uint8)
+    labels[1, 10:30, 20:50] = labels[2, 12:30, 20:50] = 1
+    second = segmentation(image, bench.folder / "second.dcm", labels)
+    bench.add(first, second)
+    assert bench.load(first) == []
+    waiting: list[Callable[[], None]] = []
+    (source,) = bench.sources()
+    from BreastUSAssistLib.mrml.case import open_case
+
+    shown = open_case(bench.scene, source.volume, later=waiting.append)
+    assert len(shown.segmentation.numbers()) == 2
+    assert bench.load(second) == []
+    while waiting:
+        waiting.pop(0)()
+    shown.catch_up()
+    assert np.array_equal(shown.labels(), labels), "untouched drafts make way for those of another run"
+    assert [lesion.ai is not None for lesion in shown.lesions] == [True]
+    assert opened(bench).reading == shown.reading
