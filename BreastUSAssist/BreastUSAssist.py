@@ -47,8 +47,7 @@ class BreastUSAssistWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.panel = None
+        self.logic = self.panel = None
 
     def setup(self):
         """Build the panel; nothing heavy is imported and no process is started yet."""
@@ -111,32 +110,29 @@ class BreastUSAssistLogic(ScriptedLoadableModuleLogic):
 
     def workerClient(self):
         """The child process that drafts, corrects and keeps labels, started by its first request."""
-        self._workerClient = self._workerClient or newWorkerClient()
+        self._workerClient = self._workerClient or self._newClient()
         return self._workerClient
 
     def trainingClient(self):
         """A process of its own for what takes long, so that training never holds up drafting."""
-        self._trainingClient = self._trainingClient or newWorkerClient()
+        self._trainingClient = self._trainingClient or self._newClient()
         return self._trainingClient
 
     def pacsClient(self):
-        """A process of its own for what waits for a network, so that a PACS never holds up drafting."""
-        self._pacsClient = self._pacsClient or newWorkerClient()
+        """Another for what waits for a network."""
+        self._pacsClient = self._pacsClient or self._newClient()
         return self._pacsClient
+
+    def _newClient(self):
+        from BreastUSAssistLib.panel.python_command import worker_client
+
+        return worker_client()
 
     def close(self):
         """End the child processes; a training goes on from its last checkpoint when it is started again."""
-        for client in (self._workerClient, self._trainingClient, self._pacsClient):
-            if client is not None:
-                client.close()
+        for client in filter(None, (self._workerClient, self._trainingClient, self._pacsClient)):
+            client.close()
         self._workerClient = self._trainingClient = self._pacsClient = None
-
-
-def newWorkerClient():
-    """A client of a child process; nothing is started yet."""
-    from BreastUSAssistLib.panel.python_command import worker_client
-
-    return worker_client()
 
 
 class BreastUSAssistTest(ScriptedLoadableModuleTest):

@@ -139,10 +139,8 @@ def _export(bench: PanelBench) -> None:
     margin = next(one for one in analysis["lesions"][0]["descriptors"] if one["attribute"] == "margin")
     assert (margin["term"], margin["origin"]) == ("indistinct", "reader")
     report = dcmread(folder / "sr.dcm")
-    assert (report.CompletionFlagDescription[-36:], report.VerificationFlag) == (
-        "; accepted by a reader, not verified",
-        "UNVERIFIED",
-    )
+    assert (report.CompletionFlag, report.VerificationFlag) == ("COMPLETE", "VERIFIED")
+    assert report.VerifyingObserverSequence[0].VerifyingObserverName == "Reader A"
     bench.picture("8-exported")
 
 
