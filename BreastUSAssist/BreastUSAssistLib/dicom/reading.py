@@ -57,6 +57,6 @@ def _parsed(path: Path, file: BoundedFile) -> "Dataset":
     from pydicom.uid import UID
 
     dataset = parse_bounded(inflated(file, str(path), LARGEST_INFLATED), str(path))
-    dataset.buffer = None  # type: ignore[attr-defined]  # the inflated copy need not stay
-    dataset.file_meta.TransferSyntaxUID = UID(_DEFLATED.decode())  # type: ignore[attr-defined]
+    dataset.buffer = None  # the inflated copy need not stay
+    dataset.file_meta.TransferSyntaxUID = UID(_DEFLATED.decode())
     return dataset

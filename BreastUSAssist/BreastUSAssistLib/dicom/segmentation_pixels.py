@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -146,21 +146,24 @@ def _frame(dataset: "Dataset", syntax: "UID", encoded: bytes, size: int) -> np.n
     if told is not None and told != (rows, columns):
         raise ValueError("the coded image has another size than its header says")
     decoder = get_decoder(syntax)
+    options: dict[str, Any] = {
+        "rows": rows,
+        "columns": columns,
+        "samples_per_pixel": 1,
+        "number_of_frames": 1,
+        "bits_allocated": int(dataset.BitsAllocated),
+        "bits_stored": int(dataset.get("BitsStored") or dataset.BitsAllocated),
+        "pixel_representation": 0,
+        "photometric_interpretation": "MONOCHROME2",
+        "pixel_keyword": "PixelData",
+        "pixel_vr": "OB",
+    }
     values, _ = decoder.as_array(
         encapsulate([encoded]),
         index=0,
         raw=True,
         decoding_plugin=next((one for one in _SAFER if one in decoder.available_plugins), ""),
-        rows=rows,
-        columns=columns,
-        samples_per_pixel=1,
-        number_of_frames=1,
-        bits_allocated=int(dataset.BitsAllocated),
-        bits_stored=int(dataset.get("BitsStored") or dataset.BitsAllocated),
-        pixel_representation=0,
-        photometric_interpretation="MONOCHROME2",
-        pixel_keyword="PixelData",
-        pixel_vr="OB",
+        **options,
     )
     return values.ravel()
 

@@ -157,8 +157,9 @@ def _where(
     where: dict[tuple[int, int], tuple[int, ...]] = {}
     background = {0, dataset.get("PixelPaddingValue")}
     for one in placed:
-        found = {one.segment}
-        if one.segment is None:
+        if one.segment is not None:
+            found = {one.segment}
+        else:
             found = set(np.flatnonzero(np.bincount(stored.values(one.stored).ravel())).tolist()) - background
         for number in found:
             if number not in numbers:

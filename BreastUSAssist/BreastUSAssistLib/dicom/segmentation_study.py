@@ -61,7 +61,7 @@ def study_segmentations(
     by_size: dict[tuple[int, ...], list[SegmentedImage]] = {}
     for image in outlined:
         by_size.setdefault(image.labels.shape[1:], []).append(image)
-    datasets = []
+    datasets: list[Dataset] = []
     for index, group in enumerate(by_size.values(), start=1):
         labels, sources = _joined(group, numbers if len(images) > 1 else {})
         dataset = segmentation_of_sources(

@@ -25,7 +25,8 @@ def open_sources(inputs: Sequence[Path], workspace: Path) -> tuple[list[Clip], l
         inputs: as of `open_clips`.
         workspace: existing temporary folder for what archives hold.
     """
-    clips, failures = [], []
+    clips: list[Clip] = []
+    failures: list[BreastUSAssistError] = []
     for found in open_clips(inputs, workspace):
         if not isinstance(found, Clip):
             failures.append(found)

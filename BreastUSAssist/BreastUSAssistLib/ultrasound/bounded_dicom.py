@@ -54,7 +54,7 @@ class _Bounded:
             self.budget.spend()
             if size is not None and size > _LARGE_READ:
                 size = min(size, self._rest())
-        return super().read(size)  # type: ignore[misc,no-any-return]
+        return super().read(size)  # type: ignore[misc]
 
     def _rest(self) -> int:
         stream: Any = self
@@ -75,7 +75,7 @@ class BoundedBytes(_Bounded, io.BytesIO):
 @contextmanager
 def opened_bounded(path: Path) -> Iterator[BoundedFile]:
     """The file at `path`, open for `parse_bounded`. Raises OSError."""
-    with BoundedFile(io.FileIO(path)) as file:  # type: ignore[misc]
+    with BoundedFile(io.FileIO(path)) as file:
         yield file
 
 
@@ -169,7 +169,7 @@ def _parse_sequences(dataset: "Dataset", budget: ParsingBudget, stream: Any, lab
                     if value is not None:
                         holder[element.tag] = DataElement(element.tag, "SQ", value, element.value_tell)
                 elif kind not in _BULK and len(element.value or b"") > LARGEST_VALUE:
-                    raise InputError(f"{label} holds a value of {len(element.value) >> 20} MB; it was not read.")
+                    raise InputError(f"{label} holds a value of {element.length >> 20} MB; it was not read.")
             elif element.VR == "SQ":
                 value = element.value
             waiting += [(item, depth + 1) for item in value or ()]
