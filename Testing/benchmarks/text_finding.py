@@ -1,6 +1,6 @@
 """Share of burnt-in names, numbers and dates that the text finder sees on phantom frames, and what it sees beside them.
 
-    PYTHONPATH=BreastUSAssist:Testing python Testing/benchmarks/text_finding.py --frames 50
+PYTHONPATH=BreastUSAssist:Testing python Testing/benchmarks/text_finding.py --frames 50
 """
 
 import argparse
