@@ -23,7 +23,7 @@ class InputFile:
 
 
 class PassedOverError(InputError):
-    """A file in a folder that is no DICOM object, and whose name claims nothing else."""
+    """A file in a folder that is no DICOM object, and whose name does not claim that it is one."""
 
 
 def input_files(inputs: Sequence[Path], out: Path, workspace: Path) -> Iterator[InputFile | InputError]:
@@ -57,8 +57,8 @@ class _Search:
                 yield from self._archive(path, label, depth + 1)
             elif asked_for:
                 yield InputError(f"{label} is no DICOM file; only DICOM is de-identified, so leave it out.")
-            elif kind != "text" and claims_image(path):
-                yield InputError(f"{label} is an image but not DICOM; it was left out, with all that its pixels show.")
+            elif kind in ("empty", "other") and claims_image(path):
+                yield InputError(f"{label} is empty, damaged or encrypted; copy or export it again.")
             else:
                 yield PassedOverError(f"{label} is no DICOM file.")
         except InputError as error:

@@ -5,6 +5,7 @@ values are copied into a new data set, item by item through every sequence. Noth
 so that no padding, no private element and no attribute nobody thought of can be left behind.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from pydicom.tag import BaseTag
 
 DUMMY = "REMOVED"
-_TRACKING = ("112039", "DCM")
+_TRACKING, _ALGORITHM_VERSION = ("112039", "DCM"), ("111003", "DCM")
+_VERSION = re.compile(r"\d{1,2}(\.\d{1,3}){0,2}")
 MOST_NESTING = 32
 """Sequences within sequences; reports of people are a dozen deep."""
 
@@ -177,10 +179,10 @@ class _Cleaning:
             Treatment.AGE: lambda one: kept_age(one.value),
             Treatment.PATIENT: lambda one: self._patient.pseudonym,
             Treatment.PERSON: self._person,
-            Treatment.WORDS: lambda one: self._phrase(one) or self._words(known_words(_text(one), IMAGING)),
-            Treatment.DEVICE_WORDS: lambda one: self._phrase(one) or self._words(device_words(_text(one))),
-            Treatment.PHRASE: lambda one: self._phrase(one) or self._tracked(one, holder),
-            Treatment.IDENTIFIER: lambda one: self._phrase(one) or self._identifier(one),
+            Treatment.WORDS: lambda one: self._phrase(one, holder) or self._words(known_words(_text(one), IMAGING)),
+            Treatment.DEVICE_WORDS: lambda one: self._phrase(one, holder) or self._words(device_words(_text(one))),
+            Treatment.PHRASE: lambda one: self._phrase(one, holder) or self._tracked(one, holder),
+            Treatment.IDENTIFIER: lambda one: self._phrase(one, holder) or self._identifier(one),
         }
         if treatment in replace:
             return replace[treatment](element)
@@ -192,9 +194,7 @@ class _Cleaning:
 
     def _tracked(self, element: "DataElement", holder: "Dataset") -> str | None:
         """What takes the place of a text that tells lesions apart (PS3.16 TID 4108): another that does."""
-        names = holder.get("ConceptNameCodeSequence") or []
-        is_tracking = any((one.get("CodeValue"), one.get("CodingSchemeDesignator")) == _TRACKING for one in names)
-        return self._identifier(element) if is_tracking else None
+        return self._identifier(element) if _is_named(holder, _TRACKING) else None
 
     def _person(self, element: "DataElement") -> str:
         if self._options.terms.is_known(_text(element)):
@@ -206,12 +206,14 @@ class _Cleaning:
         self._counts["cleaned_texts"] += 1
         return kept[:64].strip() or None
 
-    def _phrase(self, element: "DataElement") -> Any:
-        """The text where it is known; the known designator of a coding scheme."""
+    def _phrase(self, element: "DataElement", holder: "Dataset") -> Any:
+        """The text where it is known; the known designator of a coding scheme; the version of an algorithm."""
         values = [str(one).strip(" \0") for one in _values(element)]
         if element.keyword == "CodingSchemeDesignator":
             return values[0] if values and self._book.is_scheme(values[0]) else UNKNOWN_SCHEME
-        if not all(self._options.terms.is_known(one) for one in values):
+        # Anywhere else such figures could be a date.
+        versions = element.keyword in ("AlgorithmVersion", "StackID") or _is_named(holder, _ALGORITHM_VERSION)
+        if not all(self._options.terms.is_known(one) or (versions and _VERSION.fullmatch(one)) for one in values):
             return None
         return values if len(values) > 1 else "".join(values)
 
@@ -272,6 +274,12 @@ def _parsed(holder: "Dataset", tag: "BaseTag") -> "DataElement | None":
         return holder[tag]
     except Exception:  # ValueError, struct.error, NotImplementedError, UnicodeError, ... on a malformed value
         return None
+
+
+def _is_named(holder: "Dataset", code: tuple[str, str]) -> bool:
+    """Whether a content item has this concept name."""
+    names = holder.get("ConceptNameCodeSequence") or []
+    return any((one.get("CodeValue"), one.get("CodingSchemeDesignator")) == code for one in names)
 
 
 def _values(element: "DataElement") -> list[Any]:

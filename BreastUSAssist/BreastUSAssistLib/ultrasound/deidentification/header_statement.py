@@ -11,6 +11,9 @@ from .rules import EDITION
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+_IMPLEMENTATION = "2.25.174674231829591909223606310099971342107"
+"""Of this software and not of pydicom, whose UID may well be the original's (PS3.7 D.3.3.2)."""
+
 
 def say_deidentified(clean: "Dataset", kind: Kind, options: DeidentificationOptions, pixels_clean: bool) -> None:
     """Write what was done into `clean` (PS3.15 E.1.1; PS3.3 C.7.1.1 and C.12.1.1.1)."""
@@ -25,7 +28,7 @@ def say_deidentified(clean: "Dataset", kind: Kind, options: DeidentificationOpti
 def set_file_meta(clean: "Dataset", original: "Dataset") -> None:
     """New file meta information (PS3.10 7.1); nothing of the original's but the coding of an image's pixels."""
     from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, ExplicitVRLittleEndian
+    from pydicom.uid import UID, ExplicitVRLittleEndian
 
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = clean.SOPClassUID
@@ -33,7 +36,7 @@ def set_file_meta(clean: "Dataset", original: "Dataset") -> None:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     if "PixelData" in clean and clean["PixelData"].is_undefined_length:
         meta.TransferSyntaxUID = original.file_meta.TransferSyntaxUID
-    meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
+    meta.ImplementationClassUID = UID(_IMPLEMENTATION)
     meta.ImplementationVersionName = "BREASTUSASSIST"
     clean.file_meta = meta
 

@@ -12,9 +12,7 @@ RETAIN_MODIFIED_DATES = ("113107", "Retain Longitudinal Temporal Information Mod
 RETAIN_CHARACTERISTICS = ("113108", "Retain Patient Characteristics Option")
 """Code value and meaning, scheme DCM (PS3.16 CID 7050)."""
 
-_HARMLESS = re.compile(
-    r"(Lesion|Segment) \d{1,4}|BreastUSAssist \d{1,3}(\.\d{1,3}){1,2}|\d{1,3}(\.\d{1,3}){0,2}|REMOVED"
-)
+_HARMLESS = re.compile(r"(Lesion|Segment) \d{1,4}|BreastUSAssist \d{1,3}(\.\d{1,3}){1,2}|REMOVED")
 
 
 @dataclass(frozen=True)
