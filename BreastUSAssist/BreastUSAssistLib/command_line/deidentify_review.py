@@ -108,14 +108,17 @@ def _figure(picture: "ReviewPicture", found: "Sequence[Box]") -> str:
 
 
 def _png(picture: "ReviewPicture", found: "Sequence[Box]") -> bytes:
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
     pixels = picture.pixels if picture.pixels.ndim == 3 else np.repeat(picture.pixels[..., None], 3, axis=2)
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    draw = ImageDraw.Draw(image)
-    for number, (top, left, bottom, right) in enumerate(found, start=1):
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(15)
+    for top, left, bottom, right in found:
         draw.rectangle((left, top, right - 1, bottom - 1), outline=_LINE)
-        draw.text((min(right + 2, image.width - 14), max(top - 2, 0)), str(number), fill=_LINE)
+    for number, (top, _, _, right) in enumerate(found, start=1):
+        corner = (min(right, image.width - 18), max(top - 8, 0))
+        draw.rectangle(draw.textbbox(corner, str(number), font=font), fill=(0, 0, 0))
+        draw.text(corner, str(number), fill=_LINE, font=font)
     content = io.BytesIO()
     image.save(content, "PNG")
     return content.getvalue()
