@@ -10,6 +10,7 @@ from BreastUSAssistLib.dicom.report_reading import read_report
 from BreastUSAssistLib.dicom.segmentation import segmentation_dataset
 from BreastUSAssistLib.dicom.segmentation_geometry import is_made_up
 from BreastUSAssistLib.dicom.segmentation_reading import read_segmentation
+from BreastUSAssistLib.dicom.writing import set_file_meta
 from BreastUSAssistLib.ultrasound.deidentification.dates import DateShift
 from BreastUSAssistLib.ultrasound.deidentification.files import ReviewChoice, deidentify_files
 from BreastUSAssistLib.ultrasound.deidentification.header import deidentify_dataset
@@ -29,6 +30,15 @@ READER, NOTE, REASON = "Zwygart^Ruth", "Grows since she saw Dr. Zwygart.", "Frau
 
 def clean(dataset: Dataset) -> Dataset:
     return deidentify_dataset(dataset, KEY, OPTIONS).dataset
+
+
+def with_pixels(header: Dataset) -> Dataset:
+    """highdicom takes images alone."""
+    header.BitsAllocated = header.BitsStored = 8
+    header.HighBit, header.PixelRepresentation = 7, 0
+    header.PixelData = bytes(header.Rows * header.Columns)
+    set_file_meta(header)
+    return header
 
 
 def written(dataset: Dataset, path: Path) -> Path:
@@ -91,6 +101,44 @@ def test_compressed_masks_are_written_uncompressed_and_stay_the_same(fractional:
     after = read_segmentation(path, [clean(header)])
     assert np.array_equal(after.labels, labels) and not dcmread(path).file_meta.TransferSyntaxUID.is_compressed
     assert validator_errors(path) == []
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
+def test_segmentations_of_others_keep_their_masks_and_lose_their_texts(kind: str, tmp_path: Path) -> None:
+    import highdicom
+    from pydicom.sr.codedict import codes
+
+    header = with_pixels(still())
+    described = highdicom.seg.SegmentDescription(
+        1,
+        "Zwygart's lesion",
+        codes.SCT.Tissue,
+        codes.SCT.Breast,
+        highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        highdicom.AlgorithmIdentificationSequence("ZwygartNet", codes.DCM.ArtificialIntelligence, "1 Zwygart"),
+        tracking_uid=highdicom.UID(),
+        tracking_id="Zwygart 1",
+    )
+    made = highdicom.seg.Segmentation(
+        [header],
+        (two_lesions(1) == 1).astype(np.uint8),
+        kind,
+        [described],
+        highdicom.UID(),
+        1,
+        highdicom.UID(),
+        1,
+        "Zwygart Inc",
+        "ZwygartSeg",
+        "1 Zwygart",
+        "SN-Zwygart",
+        content_creator_name="Zwygart^R",
+    )
+    path = written(clean(made), tmp_path / "clean.dcm")
+    after = read_segmentation(path, [clean(header)])
+    assert np.array_equal(after.labels > 0, two_lesions(1) == 1)
+    assert b"zwygart" not in path.read_bytes().lower()
+    assert dcmread(path).SOPClassUID == made.SOPClassUID
 
 
 def test_made_up_geometry_stays_marked(tmp_path: Path) -> None:

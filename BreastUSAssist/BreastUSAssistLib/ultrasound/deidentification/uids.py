@@ -17,6 +17,8 @@ ENVIRONMENT = "BREASTUS_DEIDENTIFY_KEY"
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]{64}")
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _LONGEST_UID = 64
+_NEWER = frozenset(("1.2.840.10008.5.1.4.1.1.66.7", "1.2.840.10008.5.1.4.1.1.66.8"))
+"""Label map and height map storage, which came after the registry of some versions of pydicom."""
 
 
 class DeidentificationKey:
@@ -104,6 +106,8 @@ def is_registered(uid: str) -> bool:
     """Whether `uid` stands in the registry of PS3.6 Annex A, and so identifies no instance."""
     from pydicom.uid import UID
 
+    if uid in _NEWER:
+        return True
     return len(uid) <= _LONGEST_UID and _UID.fullmatch(uid) is not None and UID(uid).name != uid
 
 
