@@ -90,13 +90,15 @@ class DICOMBreastUSPluginClass(DICOMPlugin):
     def _load(self, loadable):
         from BreastUSAssistLib.mrml.dicom_scene import load_offer
 
-        source = load_offer(
+        source, note = load_offer(
             slicer.mrmlScene, loadable.breast_us_kind, loadable.files, loadable.name, self._seek, self._place
         )
         if source is not None:
             slicer.util.setSliceViewerLayers(background=source.volume, fit=True)
         if source is not None and source.browser is not None:
             slicer.modules.sequences.showSequenceBrowser(source.browser)
+        if note:
+            slicer.util.warningDisplay(note)
 
     def _place(self, node, files, referenced):
         """Put a node under its patient and study, with the SOP instances that its series refers to."""

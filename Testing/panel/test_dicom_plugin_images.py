@@ -114,6 +114,19 @@ def test_a_missing_image_is_asked_for(bench: DicomBench, tmp_path: Path, found: 
         assert bench.sources() == []
 
 
+def test_missing_images_among_several_are_told(bench: DicomBench) -> None:
+    files = stills(bench, 2)
+    labels = drafts.two_lesions(2)
+    labels[0] = labels[1]
+    seg = seg_of(files, bench.folder / "seg.dcm", labels)
+    bench.add(seg)
+    files[1].unlink()
+    assert bench.load(seg) == []
+    assert len(bench.asked) == 2
+    assert bench.asked[1].startswith("1 of its images")
+    assert np.array_equal(opened(bench).labels()[0], labels[0])
+
+
 @pytest.mark.parametrize("change", ["Rows", "NumberOfFrames", "pixels gone"])
 def test_a_changed_image_is_refused_and_leaves_no_case(bench: DicomBench, change: str) -> None:
     header = sources.cine(4, 60, 80)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def load_segmentation(
     scene: Any, file: str, seek: Seek, on_load: Loaded = lambda source, files: None
-) -> list[UltrasoundSource]:
+) -> tuple[list[UltrasoundSource], list[str]]:
     """Lay a DICOM Segmentation on its images, pixel on pixel, as the segmentation of each case.
 
     Args:
@@ -39,7 +39,7 @@ def load_segmentation(
         on_load: told of each image that was not in the scene.
 
     Returns:
-        The images that it lies on.
+        The images that it lies on, and the SOP instance UIDs of those that are missing.
 
     Raises:
         InputError: it is damaged, its images are missing or changed, or the reader worked on the case already.
@@ -51,16 +51,17 @@ def load_segmentation(
         uids = _outlined_images(dataset)
     sources, missing = images_under(scene, uids, seek, on_load)
     if not sources:
-        raise InputError(_missing(missing))
+        text = _("The image that it lies on is not in the DICOM database ({uids}); import the image, then load again.")
+        raise InputError(text.format(uids=listed(missing)))
     with _damage_told(file):
         beside = report_beside(file, tracking_uids_of(dataset))
     _take(scene, sources, dataset, beside[1] if beside is not None else None, str(dataset.SOPInstanceUID))
-    return sources
+    return sources, missing
 
 
 def load_report(
     scene: Any, file: str, seek: Seek, on_load: Loaded = lambda source, files: None
-) -> "tuple[list[UltrasoundSource], ReportRead]":
+) -> "tuple[list[UltrasoundSource], list[str], ReportRead]":
     """Make the cases of images what a report (PS3.16 TID 1500) tells: drafts, the reader's changes, the decision.
 
     Args:
@@ -70,7 +71,7 @@ def load_report(
         on_load: told of each image that was not in the scene.
 
     Returns:
-        The images that it is about, none where they are not to be had, and what was read.
+        The images that it is about, the SOP instance UIDs of those that are missing, and what was read.
 
     Raises:
         InputError: it is damaged, its images changed, or the reader worked on the case already.
@@ -78,11 +79,11 @@ def load_report(
     from ..dicom.report_reading import read_report
 
     report = read_report(Path(file))
-    sources, _missing_ones = images_under(scene, [uid for _kind, uid in referenced_in(file)], seek, on_load)
+    sources, missing = images_under(scene, [uid for _kind, uid in referenced_in(file)], seek, on_load)
     uids = {one.tracking_uid for one in report.lesions if one.tracking_uid}
     beside = segmentation_beside(file, uids) if sources else None
     _take(scene, sources, beside[1] if beside is not None else None, report, report.sop_instance_uid)
-    return sources, report
+    return sources, missing, report
 
 
 def _take(
@@ -147,7 +148,6 @@ def _outlined_images(segmentation: "Dataset") -> list[str]:
     return list(dict.fromkeys(derived)) or [one.sop_instance_uid for one in referenced_images(segmentation)]
 
 
-def _missing(uids: Sequence[str]) -> str:
-    text = _("The image that it lies on is not in the DICOM database ({uids}); import the image, then load again.")
-    shown = ", ".join(uids[:3]) + ("…" if len(uids) > 3 else "")
-    return text.format(uids=shown)
+def listed(uids: Sequence[str]) -> str:
+    """The first UIDs of many."""
+    return ", ".join(uids[:3]) + ("…" if len(uids) > 3 else "")

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from slicer.i18n import tr as _
+
 from .case_segmentation import CaseSegmentation
 from .dicom_images import Seek, headers_of, load_image
-from .dicom_loading import load_report, load_segmentation
+from .dicom_loading import listed, load_report, load_segmentation
 from .dicom_offers import Kind
 from .dicom_outlines import frame_keys
 from .dicom_points import mark_points
@@ -19,7 +21,7 @@ Place = Callable[[Any, Sequence[str], Sequence[str]], None]
 
 def load_offer(
     scene: Any, kind: Kind, files: Sequence[str], name: str, seek: Seek, place: Place
-) -> UltrasoundSource | None:
+) -> tuple[UltrasoundSource | None, str]:
     """Load what `dicom_offers.offers_of` offered.
 
     Args:
@@ -31,7 +33,8 @@ def load_offer(
         place: told of every node that stands for a series.
 
     Returns:
-        The image to show; None where a report's image is not to be had and only its findings are in the scene.
+        The image to show, None where a report's image is not to be had and only its findings are in the scene; and one
+        sentence where other images are missing, else "".
 
     Raises:
         InputError: it is damaged, its image is missing or changed, or the reader worked on the case already.
@@ -44,22 +47,29 @@ def load_offer(
         source, new = load_image(scene, files, name)
         if new:
             on_load(source, files)
-        return source
+        return source, ""
     if kind == "segmentation":
-        sources = load_segmentation(scene, files[0], seek, on_load)
+        sources, missing = load_segmentation(scene, files[0], seek, on_load)
         found = CaseSegmentation.find(scene, sources[0])
         if found is not None:
             place(found.node, files, _uids(sources))
-        return sources[0]
-    sources, report = load_report(scene, files[0], seek, on_load)
+        return sources[0], _left_out(missing)
+    sources, missing, report = load_report(scene, files[0], seek, on_load)
     table = report_table(scene, report, name)
     place(table, files, _uids(sources))
     if not sources:
-        return None
+        return None, ""
     place_beside(scene, sources[0], [table])
     for source in sources:
         mark_points(scene, source, report, frame_keys(headers_of(source)))
-    return sources[0]
+    return sources[0], _left_out(missing)
+
+
+def _left_out(uids: Sequence[str]) -> str:
+    if not uids:
+        return ""
+    text = _("{count} of its images are not in the DICOM database and were left out ({uids}); import them to see all.")
+    return text.format(count=len(uids), uids=listed(uids))
 
 
 def _uids(sources: Sequence[UltrasoundSource]) -> list[str]:
