@@ -229,7 +229,7 @@ def test_the_command_cleans_an_older_store(older, tmp_path, capsys, monkeypatch)
     assert said["passed"] and not said["failures"]
     assert main(call[:-1]) == 0 and "0 cases passed" in capsys.readouterr().out
     assert main(["labels", "show", said["passed"][0], "--store", str(older.folder)]) == 0
-    assert "declared by public data set" in capsys.readouterr().out
+    assert "declared de-identified by public data set" in capsys.readouterr().out
 
 
 def test_add_says_how_many_pictures_stayed_out(files, tmp_path, capsys, monkeypatch):

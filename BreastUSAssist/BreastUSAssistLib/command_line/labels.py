@@ -124,7 +124,7 @@ def run_show(options: argparse.Namespace) -> int:
         "Models": ", ".join(f"{model.name} {model.version} ({model.sha256[:12]})" for model in record.models),
         "Software": record.software,
         "Frames kept": len(frames),
-        "De-identified": None if record.deidentified is None else _evidence(record.deidentified),
+        "Pictures": None if record.deidentified is None else _evidence(record.deidentified),
     }
     for title, value in lines.items():
         if value not in (None, ""):
@@ -212,7 +212,9 @@ def _named(text: str) -> tuple[str, int | None]:
 def _evidence(said: "Deidentification") -> str:
     if said.evidence == "cleaned":
         return f"cleaned, {said.texts} texts filled, {said.blanked_share:.0%} of the picture blanked ({said.finder})"
-    return f"declared by {said.by}" if said.evidence == "declared" else "its header says so"
+    return (
+        f"declared de-identified by {said.by}" if said.evidence == "declared" else "de-identified, as its header says"
+    )
 
 
 def _row(record: "LabelRecord") -> dict[str, Any]:
