@@ -66,6 +66,7 @@ def test_a_named_reader_who_accepts_verifies(tmp_path: Path) -> None:
         ({"decision": "open", "place": Place(side="left")}, "changed by a reader, not decided"),
         ({**ACCEPTED, "decision": "rejected", "reason": "Not a breast."}, "rejected by a reader"),
         ({**ACCEPTED, "reader": " "}, "accepted, but no name or no time"),
+        ({**ACCEPTED, "reader": "=\\^"}, "accepted, but no name or no time"),
         ({**ACCEPTED, "decided": None}, "accepted, but no name or no time"),
         ({**ACCEPTED, "decided": "2026-03-04T05:06:07"}, "accepted, but no name or no time"),
         ({"decision": "open"}, "not read by anyone"),

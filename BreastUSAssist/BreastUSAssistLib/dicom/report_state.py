@@ -8,7 +8,7 @@ from ..birads.reading import Reading
 from . import codes
 from .codes import short_text
 from .provenance import DRAFT, SOFTWARE
-from .report_observers import code_content, concept, person_name, said_by, text_item
+from .report_observers import NAMELESS, code_content, concept, person_name, said_by, text_item
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -29,7 +29,8 @@ def has_spoken(reading: Reading) -> bool:
 
 def is_verified(reading: Reading) -> bool:
     """Whether a named reader accepted the case at a known time."""
-    return reading.decision == "accepted" and bool(reading.reader.strip()) and _moment(reading) is not None
+    named = not person_name(reading.reader).startswith(NAMELESS)
+    return reading.decision == "accepted" and named and _moment(reading) is not None
 
 
 def describe_state(into: "Dataset", read: ReadCase | None, organization: str = "") -> None:
