@@ -169,7 +169,7 @@ def test_text_that_stands_for_three_frames_of_a_long_cine_is_found(tmp_path):
 
     cleaned = clean_pixels(dataset, finder=Counting(), review=blank_all_found)
     assert cleaned.state == "blanked" and (frames_of(cleaned.dataset, tmp_path) < 255).all()
-    assert len(searches) == 13, "twelve pictures of the cine, and the one with text again once it is blanked"
+    assert len(searches) == 14, "the border, twelve pictures of the cine, and the one with text again once blanked"
 
 
 def test_palette_signed_and_inverted_values_are_blanked_black(data_root, tmp_path):

@@ -87,3 +87,20 @@ def test_a_missing_finder_is_a_sentence_that_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "rapidocr", None)
     with pytest.raises(UsageError, match=r"breastusassist\[deidentify\]"):
         text_finding.open_text_finder()
+
+
+def test_a_name_cut_by_the_border_of_the_region_leaves_no_stump(finder, tmp_path):
+    dataset = pydicom.dcmread(save_dicom(render(PhantomSpec(360, 480, 0.1, seed=6)), tmp_path / "still.dcm"))
+    region = dataset.SequenceOfUltrasoundRegions[0]
+    top, left = region.RegionLocationMinY0 + 60, region.RegionLocationMinX0 + 40
+    region.RegionLocationMinY0 = top
+    grey = dataset.pixel_array.copy()
+    picture = Image.fromarray(grey)
+    # Its lower third lies in the region: too little for any finder, enough for a person.
+    ImageDraw.Draw(picture).text((left, top - 14), "ROSSI, MARIA", fill=255, font=ImageFont.load_default(size=20))
+    drawn = np.asarray(picture)
+    stump = (drawn != grey) & (np.arange(len(grey)) >= top)[:, None]
+    assert stump.any()
+    dataset.PixelData = drawn.tobytes()
+    cleaned = clean_pixels(dataset, finder=finder, review=blank_all_found)
+    assert not cleaned.dataset.pixel_array[stump].any() and cleaned.blanked_share < 0.5

@@ -126,10 +126,11 @@ def _cleaned(clip: Clip, finder: "TextFinder", outlined: np.ndarray | None, prog
     from ..ultrasound.deidentification.pixels_kept import black_outside, kept_regions
     from ..ultrasound.deidentification.text_boxes import covered, merged
     from ..ultrasound.deidentification.text_pictures import pictures_of
-    from ..ultrasound.deidentification.text_search import filled, found_in
+    from ..ultrasound.deidentification.text_search import filled, found_in, text_across
 
     regions, _ = kept_regions(clip.frame, len(clip))
     kept = covered(clip.frame(0).pixels.shape, regions)
+    kept &= ~text_across(clip.frame(0).pixels, kept, finder)
     if outlined is not None:
         kept |= outlined
     pictures = pictures_of((black_outside(frame.pixels, kept) for frame in clip), len(clip))

@@ -1,6 +1,6 @@
 """The pixels of a DICOM ultrasound image without burnt-in identity (PS3.15 E.3.1, Clean Pixel Data Option).
 
-Everything outside the ultrasound regions is made black in every frame. What stays is searched for text, and where some
+Everything outside the ultrasound regions, and text that reaches into them, is made black in every frame. What stays is searched for text, and where some
 is found a person, or a policy in a person's place, decides. Only then does BurnedInAnnotation say NO.
 """
 
@@ -18,7 +18,7 @@ from .pixels_kept import RegionsFrom, black_outside, kept_regions
 from .review import Review, ReviewPicture, ReviewQuestion, within
 from .text_boxes import TextFinder, covered, merged
 from .text_pictures import Picture, pictures_of
-from .text_search import filled, found_in
+from .text_search import filled, found_in, text_across
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -71,7 +71,9 @@ def clean_pixels(
     frames = frames_in(dataset, label)
     regions, regions_from = kept_regions(frames, frames.source.frame_count)
     shape = (int(dataset.Rows), int(dataset.Columns))
+    attend()
     kept = covered(shape, regions)
+    kept &= ~text_across(frames(0).pixels, kept, finder)
     pictures = pictures_of(_blanked_frames(frames, kept), frames.source.frame_count)
     found, blanked, state = _reviewed(pictures, kept, (regions, regions_from, frames), finder, review, attend)
     cleaned = None

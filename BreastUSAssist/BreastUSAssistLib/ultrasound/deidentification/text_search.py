@@ -6,9 +6,11 @@ import numpy as np
 
 from ..frame import Box
 from ..marks import inpaint
-from .text_boxes import TextBox, TextFinder
+from .text_boxes import TextBox, TextFinder, covered
 from .text_pictures import Picture
 
+_BEYOND = 64
+"""Pixels around what stays in which text that reaches into it begins."""
 _RIM = 12
 """Pixels around a box from which it is filled."""
 
@@ -29,6 +31,30 @@ def found_in(
     return tuple(
         TextBox((one.box[0] + top, one.box[1] + left, one.box[2] + top, one.box[3] + left), one.score) for one in found
     )
+
+
+def text_across(pixels: np.ndarray, kept: np.ndarray, finder: TextFinder) -> np.ndarray:
+    """Where text stands across the border of what stays, bool (rows, columns).
+
+    Black outside `kept`, half of such a text would be left: a person still reads it, and no finder sees it.
+
+    Args:
+        pixels: a frame as it was, uint8 (rows, columns[, 3]).
+        kept: bool (rows, columns).
+        finder: of text.
+    """
+    rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
+    if not rows.size or kept.all():
+        return np.zeros(kept.shape, bool)
+    top, left = max(int(rows[0]) - _BEYOND, 0), max(int(columns[0]) - _BEYOND, 0)
+    found = finder(pixels[top : int(rows[-1]) + 1 + _BEYOND, left : int(columns[-1]) + 1 + _BEYOND])
+    boxes = [(one.box[0] + top, one.box[1] + left, one.box[2] + top, one.box[3] + left) for one in found]
+    return covered(kept.shape, [box for box in boxes if 0 < _share_of(kept, box) < 1])
+
+
+def _share_of(kept: np.ndarray, box: Box) -> float:
+    top, left, bottom, right = box
+    return float(kept[top:bottom, left:right].mean())
 
 
 def filled(pixels: np.ndarray, boxes: Iterable[Box]) -> np.ndarray:
