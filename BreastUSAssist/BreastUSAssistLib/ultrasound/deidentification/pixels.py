@@ -1,7 +1,8 @@
 """The pixels of a DICOM ultrasound image without burnt-in identity (PS3.15 E.3.1, Clean Pixel Data Option).
 
-Everything outside the ultrasound regions, and text that reaches into them, is made black in every frame. What stays is searched for text, and where some
-is found a person, or a policy in a person's place, decides. Only then does BurnedInAnnotation say NO.
+Everything outside the ultrasound regions, and text that reaches into them, is made black in every frame. What stays is
+searched for text, and where some is found a person, or a policy in a person's place, decides. Only then does
+BurnedInAnnotation say NO.
 """
 
 from collections.abc import Callable, Iterator
