@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -87,6 +88,8 @@ class Wire:
         """Bytes from the server, of the connections from now on, after which both sides are closed; each time once."""
         self.lose_answer_to: bytes = b""
         """Start of a request whose answer is lost: it reaches the server, and then both sides are closed; once."""
+        self.pause_s = 0.0
+        """Before each piece of up to 64 KiB, in both directions."""
         self.requests: list[bytes] = []
         """First bytes of what the client sent, a piece each."""
 
@@ -114,6 +117,7 @@ class Wire:
                 if self.lose_answer_to and piece.startswith(self.lose_answer_to):
                     self.lose_answer_to = b""
                     lost.set()
+                time.sleep(self.pause_s)
                 server.sendall(piece)
             server.shutdown(socket.SHUT_WR)
 
@@ -128,4 +132,5 @@ class Wire:
                     client.sendall(piece[: limit - passed])
                     return
                 passed += len(piece)
+                time.sleep(self.pause_s)
                 client.sendall(piece)

@@ -261,6 +261,19 @@ def test_peers_that_misbehave(talk: Callable[[socket.socket], None], kinds: tupl
     assert time.monotonic() - started < 15
 
 
+def test_a_large_object_on_a_slow_line_is_not_given_up(orthanc: OrthancServer, tmp_path: Path) -> None:
+    files = samples.study(tmp_path / "a", 1, PixelData=bytes(3 * 2**20), Rows=1024, Columns=3072)
+    uid = samples.study_uid_of(files)
+    wire = Wire(orthanc.dicom_port)
+    wire.pause_s = 0.03  # for each 64 KiB: longer in all than any single wait may be
+    with wire.open() as port:
+        node = changed(orthanc.node(transport="dimse"), port=port)
+        patient = node.model_copy(update={"timeouts": node.timeouts.model_copy(update={"answer_s": 1.0})})
+        with opened(patient) as connection:
+            assert [outcome.state for outcome in connection.push(files)] == ["sent"]
+            assert len(connection.pull(uid, tmp_path / "pulled").files) == 1
+
+
 def test_too_large_an_answer_is_not_read(
     orthanc: OrthancServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

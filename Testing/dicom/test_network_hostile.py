@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from BreastUSAssistLib.dicom.network.connection import NodeConnection, NodeError, StudyQuery, open_connection
 from BreastUSAssistLib.dicom.network.node_settings import PacsNode
 from BreastUSAssistLib.dicom.network.secrets import SecretStore
-from BreastUSAssistLib.errors import BreastUSAssistError
+from BreastUSAssistLib.errors import BreastUSAssistError, UsageError
 from dicom import network_samples as samples
 from dicom.certificates import Certificates
 from dicom.hostile_peers import answers, http, peer, request_of
@@ -23,8 +24,8 @@ from pydicom.uid import generate_uid
 Talk = Callable[[socket.socket], None]
 
 
-def connection(port: int, *, answer_s: float = 5, scheme: str = "http", **web: object) -> NodeConnection:
-    node = PacsNode.model_validate(
+def connection_node(port: int, *, answer_s: float = 5, scheme: str = "http", **web: object) -> PacsNode:
+    return PacsNode.model_validate(
         {
             "name": "archive",
             "web": {"url": f"{scheme}://127.0.0.1:{port}/dicom-web", "auth": "basic", "user": "alice", **web},
@@ -32,7 +33,11 @@ def connection(port: int, *, answer_s: float = 5, scheme: str = "http", **web: o
             "retries": {"attempts": 1},
         }
     )
-    return open_connection(node, SecretStore({"BREASTUS_PACS_ARCHIVE_PASSWORD": samples.PLANTED[3]}))
+
+
+def connection(port: int, **options: object) -> NodeConnection:
+    secrets = SecretStore({"BREASTUS_PACS_ARCHIVE_PASSWORD": samples.PLANTED[3]})
+    return open_connection(connection_node(port, **options), secrets)  # type: ignore[arg-type]
 
 
 def trouble_of(talk: Talk, **options: object) -> NodeError:
@@ -343,3 +348,44 @@ def test_a_service_that_refuses_before_it_has_read_all(tmp_path: Path) -> None:
     with peer(talk) as port, connection(port) as node, pytest.raises(BreastUSAssistError) as error:
         node.push([file])
     assert isinstance(error.value, NodeError) and error.value.kind in ("credentials", "dropped")
+
+
+def test_a_token_goes_in_its_header_and_nowhere_else() -> None:
+    asked: list[bytes] = []
+
+    def talk(client: socket.socket) -> None:
+        while request := request_of(client):
+            asked.append(request)
+            client.sendall(http(b"[]"))
+
+    with peer(talk) as port:
+        fields = {"url": f"http://127.0.0.1:{port}/dicom-web", "auth": "bearer"}
+        node = PacsNode.model_validate({"name": "cloud", "web": fields})
+        secrets = SecretStore({"BREASTUS_PACS_CLOUD_TOKEN": samples.PLANTED[3]})
+        with open_connection(node, secrets) as connection:
+            assert connection.find_studies(StudyQuery()) == ()
+            samples.assert_nothing_planted(repr(connection) + repr(vars(connection)))
+    (request,) = asked
+    assert f"Authorization: Bearer {samples.PLANTED[3]}\r\n".encode() in request
+    assert request.count(samples.PLANTED[3].encode()) == 1
+
+
+def test_a_missing_secret_or_package_is_said_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with peer(lambda client: None) as port:
+        with pytest.raises(UsageError, match="set BREASTUS_PACS_ARCHIVE_PASSWORD"):
+            open_connection(connection_node(port), SecretStore({}, _NoKeyring()))
+        dimse = {"host": "127.0.0.1", "port": port, "ae_title": "PACS"}
+        monkeypatch.setitem(sys.modules, "pynetdicom", None)
+        with pytest.raises(UsageError, match=r"needs pynetdicom; install breastusassist\[pacs\]"):
+            open_connection(PacsNode.model_validate({"name": "a", "dimse": dimse}), SecretStore({}))
+
+
+class _NoKeyring:
+    def get_password(self, service_name: str, username: str) -> str | None:
+        return None
+
+    def set_password(self, service_name: str, username: str, password: str) -> None:
+        raise AssertionError
+
+    def delete_password(self, service_name: str, username: str) -> None:
+        raise AssertionError

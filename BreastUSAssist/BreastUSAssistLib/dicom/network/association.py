@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
+from .activity import Activity, ended_when_idle
 from .errors import NodeError
 from .node_settings import PacsNode
 from .storage_classes import register_retired_classes
@@ -38,10 +39,17 @@ class Incoming:
         patience_s: that one unit may take, and each sending.
         largest: bytes of one message.
         clock: seconds that only grow.
+        heard: called for each piece that comes or goes.
     """
 
-    def __init__(self, patience_s: float, largest: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._patience_s, self._largest, self._clock = patience_s, largest, clock
+    def __init__(
+        self,
+        patience_s: float,
+        largest: int,
+        clock: Callable[[], float] = time.monotonic,
+        heard: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._patience_s, self._largest, self._clock, self._heard = patience_s, largest, clock, heard
         self._message = 0
         self._socket: socket.socket | None = None
         self.opened = False
@@ -52,7 +60,11 @@ class Incoming:
         """Handlers to bind to an association."""
         from pynetdicom import evt
 
-        return [(evt.EVT_CONN_OPEN, self.watch), (evt.EVT_DIMSE_RECV, self.message_ended)]
+        return [
+            (evt.EVT_CONN_OPEN, self.watch),
+            (evt.EVT_DIMSE_RECV, self.message_ended),
+            (evt.EVT_DATA_SENT, lambda event: self._heard()),
+        ]
 
     def watch(self, event: Any) -> None:
         """Handler of EVT_CONN_OPEN; `event` is an Event of pynetdicom."""
@@ -92,6 +104,7 @@ class Incoming:
             if not piece:
                 break
             found += piece
+            self._heard()
         connection.settimeout(self._patience_s)
         return found
 
@@ -109,6 +122,8 @@ def associated(
     handlers: Sequence[tuple[Any, ...]] = (),
     roles: Sequence[Any] = (),
     clock: Callable[[], float] = time.monotonic,
+    activity: Activity | None = None,
+    patience_s: float | None = None,
 ) -> "Iterator[Association]":
     """An association with the node's application entity, released at the end, aborted on a failure.
 
@@ -119,6 +134,8 @@ def associated(
         handlers: of pynetdicom's events.
         roles: role selections, for C-GET.
         clock: seconds that only grow.
+        activity: touched by what comes and goes; others who know that the node is alive may touch it too.
+        patience_s: without activity, after which the association is ended; by default the node's answer_s.
 
     Raises:
         NodeError: no association came to be; UsageError: the package is missing.
@@ -126,9 +143,10 @@ def associated(
     entity = application_entity(node.dimse.calling_ae_title if node.dimse else "")
     assert node.dimse is not None
     entity.connection_timeout = node.timeouts.connect_s
-    entity.acse_timeout = entity.dimse_timeout = node.timeouts.answer_s
-    entity.network_timeout = None  # idle is normal while the node reads or commits; answers have dimse_timeout
-    incoming = Incoming(node.timeouts.answer_s, largest, clock)
+    entity.acse_timeout = node.timeouts.answer_s
+    entity.dimse_timeout = entity.network_timeout = None  # see ended_when_idle
+    activity = activity or Activity()
+    incoming = Incoming(node.timeouts.answer_s, largest, clock, activity.touch)
     handshake: list[Exception] = []
     tls = _tls_arguments(node, handshake)
     try:
@@ -147,8 +165,10 @@ def associated(
     if not association.is_established:
         raise _not_established(node, association, incoming, handshake)
     finished = False
+
     try:
-        yield association
+        with ended_when_idle(activity, patience_s or node.timeouts.answer_s, lambda: hang_up(association)):
+            yield association
         finished = True
     finally:
         if finished and association.is_established:
@@ -174,6 +194,18 @@ def application_entity(title: str) -> Any:
         logger.setLevel(logging.CRITICAL + 1)
     register_retired_classes()
     return AE(ae_title=title)
+
+
+def hang_up(association: Any) -> None:
+    """End the connection at once, from any thread; who waits for its next message goes on without one.
+
+    Not by abort(): an answer that is still on its way out would end pynetdicom's thread with a traceback.
+    """
+    connection = association.dul.socket
+    if connection is not None and connection.socket is not None:
+        with suppress(OSError):  # it may be closed already
+            connection.socket.shutdown(socket.SHUT_RDWR)
+    association.dimse.msg_queue.put((None, None))  # as pynetdicom itself does when a connection ends
 
 
 def unreachable(node: PacsNode) -> NodeError:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from ...errors import UsageError
-from .association import associated, broken
+from .association import application_entity, associated, broken
 from .dimse_commitment import commit_files
 from .dimse_finding import UIDS_AT_ONCE, Finding, failed
 from .dimse_retrieving import Retrieval
@@ -40,6 +40,7 @@ class DimseConnection:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         assert node.dimse is not None
+        application_entity(node.dimse.calling_ae_title)  # says what is missing, if the package is
         self._node = node
         self._dimse = node.dimse
         self._clock = clock

@@ -58,6 +58,7 @@ def commit_files(
                 largest=2**24,
                 handlers=[(evt.EVT_N_EVENT_REPORT, on_same_association)],
                 clock=clock,
+                patience_s=node.timeouts.answer_s + node.timeouts.commit_s,
             ) as association,
         ):
             status, _ = association.send_n_action(asked, _REQUEST, COMMITMENT, _INSTANCE)

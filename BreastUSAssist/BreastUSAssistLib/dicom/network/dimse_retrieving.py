@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
-from .association import associated, broken
+from .activity import Activity
+from .association import associated, broken, hang_up
 from .dimse_objects import write_part_10
 from .errors import NodeError
 from .exchange import Attend, InstanceFound
@@ -52,6 +53,7 @@ class Retrieval:
         self._wanted: dict[str, InstanceFound] = {}
         self._trouble: BaseException | None = None
         self._came, self._count = came, 0
+        self._activity = Activity()
         self.refused: dict[str, str] = {}
         """Objects that came and were not kept, and why."""
 
@@ -84,6 +86,7 @@ class Retrieval:
             handlers=[(evt.EVT_C_STORE, self._store)],
             roles=[build_role(one, scp_role=True) for one in sorted(classes)],
             clock=self._clock,
+            activity=self._activity,
         ) as association:
             self._follow(association.send_c_get(self._identifier(instances), GET))
 
@@ -99,9 +102,14 @@ class Retrieval:
                 keep=self._kept,
                 wanted=self._is_wanted,
                 largest_bytes=LARGEST_OBJECT,
+                heard=self._activity.touch,
             ),
             associated(
-                self._node, [build_context(MOVE, [EXPLICIT, IMPLICIT])], largest=2**20, clock=self._clock
+                self._node,
+                [build_context(MOVE, [EXPLICIT, IMPLICIT])],
+                largest=2**20,
+                clock=self._clock,
+                activity=self._activity,
             ) as association,
         ):
             self._follow(association.send_c_move(self._identifier(instances), destination, MOVE))
@@ -155,6 +163,9 @@ class Retrieval:
             status = _NOT_UNDERSTOOD
         except BaseException as error:  # of `attend`, or of the disk: raised again in the thread that asked
             self._trouble = error
+            # The rest, which may be large, need not come any more.
+            hang_up(event.assoc)
+        self._activity.touch()
         return status
 
     def _keep(self, event: Any, uid: str) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .activity import Activity
 from .association import NotOfferedError, associated, broken
 from .errors import NodeError
 from .exchange import PushOutcome
@@ -39,12 +40,16 @@ class Sending:
         if not waiting:
             return
         contexts = sending_contexts({(one.sop_class_uid, one.transfer_syntax_uid) for _, one in waiting})
+        activity = Activity()
         try:
-            with associated(self._node, contexts, largest=_LARGEST_ANSWER, clock=self._clock) as association:
+            with associated(
+                self._node, contexts, largest=_LARGEST_ANSWER, clock=self._clock, activity=activity
+            ) as association:
                 offered = association.accepted_contexts
                 accepted = {(str(one.abstract_syntax), str(one.transfer_syntax[0])) for one in offered}
                 for path, one in waiting:
                     told()
+                    activity.touch()
                     if one.sop_instance_uid not in outcomes:
                         taken = (one.sop_class_uid, one.transfer_syntax_uid) in accepted
                         outcomes[one.sop_instance_uid] = (

@@ -62,6 +62,7 @@ class StorageListener:
         reported: called with transaction UID, the UIDs committed and those failed (UID, reason), by a node that
             reports storage commitment.
         patience_s: for each part of what comes.
+        heard: called for each piece of what comes, from several threads.
 
     Raises (on entering):
         UsageError: the port is taken or not allowed, or pynetdicom is missing.
@@ -83,6 +84,7 @@ class StorageListener:
         wanted: Callable[[ReceivedInfo], bool] = lambda info: True,
         reported: Reported | None = None,
         patience_s: float = _PATIENCE_S,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
         self.port = port
         self.ae_title = ae_title
@@ -91,7 +93,8 @@ class StorageListener:
         """The first error of `keep` that is not about the object or the disk; raised again when the listener ends."""
         self._keep, self._wanted, self._reported = keep, wanted, reported
         self._tls, self._allowed = tls, allowed_ae_titles
-        self._largest, self._address, self._patience_s = largest_bytes, address, patience_s
+        self._largest, self._address = largest_bytes, address
+        self._patience_s, self._heard = patience_s, heard
         self._lock = threading.Lock()
         self._server: Any = None
 
@@ -151,7 +154,7 @@ class StorageListener:
     def _watch(self, event: Any) -> None:
         from pynetdicom import evt
 
-        incoming = Incoming(self._patience_s, self._largest + 2**16)
+        incoming = Incoming(self._patience_s, self._largest + 2**16, heard=self._heard)
         incoming.watch(event)
         event.assoc.bind(evt.EVT_DIMSE_RECV, incoming.message_ended)
 
@@ -207,6 +210,7 @@ def node_listener(
     wanted: Callable[[ReceivedInfo], bool],
     reported: Reported | None = None,
     largest_bytes: int = 2**31,
+    heard: Callable[[], None] = lambda: None,
 ) -> Iterator[StorageListener]:
     """Listen for what `node` sends to its `listening_port` and our title, for the time of one request to it.
 
@@ -225,6 +229,7 @@ def node_listener(
         wanted=wanted,
         reported=reported,
         largest_bytes=largest_bytes,
+        heard=heard,
     )
     with ExitStack() as stack:
         try:
