@@ -62,6 +62,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/dicom/contours.py
   BreastUSAssistLib/dicom/known_terms.py
   BreastUSAssistLib/dicom/network/__init__.py
+  BreastUSAssistLib/dicom/network/activity.py
   BreastUSAssistLib/dicom/network/association.py
   BreastUSAssistLib/dicom/network/connection.py
   BreastUSAssistLib/dicom/network/dimse.py

@@ -206,12 +206,15 @@ class WadoService:
 
     def talk(self, client: socket.socket) -> None:
         while request := request_of(client):
-            path = request.split(b" ")[1]
-            found = next((file for file in self._files if file.stem.encode() in path), None)
-            content = self._answer(found.read_bytes()) if found else http(self._instances())
+            content = self.answer(request)
             client.sendall(content)
             if b"Connection: close" in content[:300]:
                 return
+
+    def answer(self, request: bytes) -> bytes:
+        path = request.split(b" ")[1]
+        found = next((file for file in self._files if file.stem.encode() in path), None)
+        return self._answer(found.read_bytes()) if found else http(self._instances())
 
     def _instances(self) -> bytes:
         items = []
@@ -275,6 +278,19 @@ def test_objects_that_are_not_what_was_asked_for(tmp_path: Path) -> None:
         with peer(WadoService(files, answer).talk) as port, connection(port) as node:
             (path,) = node.pull(uid, tmp_path / name).files
             assert path.read_bytes() == files[0].read_bytes(), name
+
+
+def test_a_service_that_cannot_send_what_it_stores_sends_it_its_own_way(tmp_path: Path) -> None:
+    files = samples.study(tmp_path / "a", 2)
+    right = WadoService(files, lambda content: related(part(content) + b"--b--"))
+
+    def talk(client: socket.socket) -> None:
+        while request := request_of(client):
+            choosy = b"transfer-syntax=*" in request
+            client.sendall(http(b"", status="406 Not Acceptable") if choosy else right.answer(request))
+
+    with peer(talk) as port, connection(port) as node:
+        assert len(node.pull(samples.study_uid_of(files), tmp_path / "pulled").files) == 2
 
 
 def chunked(body: bytes) -> bytes:

@@ -40,6 +40,9 @@ from .web_answers import (
 )
 
 _JSON = "application/dicom+json"
+_ANY_WAY = 'multipart/related; type="application/dicom"'
+_AS_STORED = f"{_ANY_WAY}; transfer-syntax=*"
+"""Nothing is decoded or coded anew; services that do not know the star answer 406 (PS3.18 8.7.3.5.2)."""
 _LARGEST_SEARCH = 2**25
 """Bytes of one page of a search."""
 _PAGE = 200
@@ -169,16 +172,20 @@ class WebConnection:
 
     def _fetch_once(self, instance: InstanceFound, folder: Path) -> Path:
         path = f"/studies/{instance.study_uid}/series/{instance.series_uid}/instances/{instance.sop_instance_uid}"
-        # As it is stored there: nothing is decoded or coded anew.
-        accept = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
-        with (
-            kept_as(folder, instance.sop_instance_uid) as beside,
-            self._http.request("GET", path, headers=accept) as answer,
-        ):
-            with open(beside, "wb") as file:
-                write_dicom_part(answer, file.write, self._node.name, LARGEST_FILE)
+        with kept_as(folder, instance.sop_instance_uid) as beside:
+            if not self._brought(path, _AS_STORED, beside, (200, 406)):
+                self._brought(path, _ANY_WAY, beside, (200,))
             self._check_identity(beside, instance)
         return folder / f"{instance.sop_instance_uid}.dcm"
+
+    def _brought(self, path: str, accept: str, beside: Path, accepted: tuple[int, ...]) -> bool:
+        """Whether the service sent the object in a way that is accepted; then it is in the file `beside`."""
+        with self._http.request("GET", path, headers={"Accept": accept}, accepted=accepted) as answer:
+            if answer.status != 200:
+                return False
+            with open(beside, "wb") as file:
+                write_dicom_part(answer, file.write, self._node.name, LARGEST_FILE)
+            return True
 
     def _check_identity(self, path: Path, instance: InstanceFound) -> None:
         wanted = (instance.sop_class_uid, instance.sop_instance_uid, instance.series_uid, instance.study_uid)
