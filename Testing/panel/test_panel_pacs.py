@@ -134,6 +134,10 @@ def test_an_accepted_case_is_sent_once(bench: PanelBench, server: OrthancServer)
         bench.host.screenshot(bench.panel.ui.finishButton, bench.folder / "pictures" / f"sent-{theme}.png")
         bench.host.screenshot(bench.panel.ui.pacsButton, bench.folder / "pictures" / f"found-{theme}.png")
     bench.host.set_theme("light")
+    bench.panel.ui.pacsButton.setCollapsed(True)
+    bench.host.process_events(0.2)
+    assert bench.panel.widget.sizeHint.height() <= 1020, "with what was sent said, the panel still fits one screen"
+    bench.panel.ui.pacsButton.setCollapsed(False)
 
 
 def test_what_could_not_be_sent_waits_and_is_tried_again(bench: PanelBench, server: OrthancServer) -> None:
@@ -147,6 +151,7 @@ def test_what_could_not_be_sent_waits_and_is_tried_again(bench: PanelBench, serv
     assert finish.sendLabel.text.startswith("⚠ Kept here, to be sent to archive later: "), finish.sendLabel.text
     assert pacs.outboxFrame.visible and pacs.outboxLabel.text.startswith("1 case waits to be sent to archive.")
     assert sorted(item_states(bench)) == ["sent", "waiting"]
+    assert bench.panel.send._later.isActive(), "it is tried again unasked"
     bench.picture("waits")
     pacs.tryAgainButton.click()
     bench.turn()
