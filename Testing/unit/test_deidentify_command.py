@@ -58,7 +58,8 @@ def test_a_study_is_done_and_the_image_with_a_name_dropped(study, tmp_path, caps
     told = capsys.readouterr()
     report = json.loads(told.out)
     assert sorted(one["state"] for one in report["files"]) == ["done", "dropped"]
-    assert "1 de-identified, 1 dropped" in told.err and report["text_finder"].startswith("rapidocr")
+    assert "A new key is made" in told.err and "1 de-identified, 1 dropped" in told.err
+    assert report["text_finder"].startswith("rapidocr")
     (path,) = (tmp_path / "out").rglob("*.dcm")
     assert dcmread(path).PatientID.startswith("BUS-")
     (study / "c.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 50)

@@ -88,6 +88,8 @@ def _key(options: argparse.Namespace) -> "DeidentificationKey":
     if options.key_file is not None:
         if options.key_file.resolve().is_relative_to(options.out.resolve()):
             raise UsageError(f"The key must not lie beside the results; choose a --key-file outside {options.out}.")
+        if not options.key_file.exists():
+            tell(f"A new key is made in {options.key_file}: keep it, apart from the results, to add to them later.")
         return DeidentificationKey.of_file(options.key_file)
     key = DeidentificationKey.of_environment()
     if key is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import BreastUSAssistError, InputError
 from ..quiet import quiet
 from .dates import DateShift
-from .header_codes import PARTS, UNKNOWN_SCHEME, CodeBook, is_code
+from .header_codes import PARTS, UNKNOWN_SCHEME, CodeBook, has_more, is_code
 from .header_kinds import Kind, kind_of
 from .header_patient import patient_of
 from .header_pixels import PIXEL_TAGS, add_pixels, kept_table
@@ -169,7 +169,8 @@ class _Cleaning:
             return self.items(item, depth)
         clean, known = self._book.cleaned(item)
         self._counts["replaced_codes"] += not known
-        clean.update(self.items(item, depth, without=PARTS))
+        if has_more(item):
+            clean.update(self.items(item, depth, without=PARTS))
         return clean
 
     def _value(self, treatment: Treatment, element: "DataElement", holder: "Dataset") -> Any:

@@ -34,6 +34,11 @@ def is_code(item: "Dataset") -> bool:
     return any(keyword in item for keyword in _SAYS_CODE)
 
 
+def has_more(item: "Dataset") -> bool:
+    """Whether a coded concept has attributes beside its code, such as the modifiers of an anatomic region."""
+    return not item.keys() <= _part_tags()
+
+
 class CodeBook:
     """The codes that stay: all of DICOM's context groups, and those of `terms`."""
 
@@ -95,3 +100,10 @@ def _standard_codes() -> Mapping[tuple[str, str], str]:
 @cache
 def _standard_schemes() -> frozenset[str]:
     return frozenset(scheme for _, scheme in _standard_codes())
+
+
+@cache
+def _part_tags() -> frozenset[int]:
+    from pydicom.datadict import tag_for_keyword
+
+    return frozenset(tag for keyword in PARTS if (tag := tag_for_keyword(keyword)) is not None)
