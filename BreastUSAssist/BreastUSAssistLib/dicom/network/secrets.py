@@ -119,13 +119,13 @@ def _entry(node: PacsNode) -> str:
 
 
 def _checked(secret: str, node: PacsNode) -> str:
-    # A line end would let a secret add headers to a request.
-    if (
-        not secret
-        or len(secret) > _LONGEST
-        or any(ord(character) < 32 or ord(character) == 127 for character in secret)
-    ):
-        raise UsageError(f"The {node.secret_kind} of node {node.name} is empty or holds a line end; enter it again.")
+    # A line end would let a secret add headers to a request; a token goes into a header as it is (RFC 6750 2.1).
+    control = any(ord(letter) < 32 or ord(letter) == 127 for letter in secret)
+    if not secret or len(secret) > _LONGEST or control or (node.secret_kind == "token" and not secret.isascii()):
+        raise UsageError(
+            f"The {node.secret_kind} of node {node.name} is empty or holds a line end or other letters that it cannot "
+            "have; enter it again."
+        )
     return secret
 
 
