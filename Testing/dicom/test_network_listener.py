@@ -1,8 +1,11 @@
 """The listener: what a modality sends is on the disk before it is told so; what is wrong is refused and not kept."""
 
+import os
 import resource
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import BreastUSAssistLib
 import pytest
 from BreastUSAssistLib.dicom.network.connection import NodeConnection, NodeError, StudyQuery, open_connection
 from BreastUSAssistLib.dicom.network.listener import ReceivedInfo, StorageListener
@@ -61,11 +65,15 @@ def modality(listener: StorageListener, **dimse: Any) -> NodeConnection:
 
 def send(listener: StorageListener, *files: Path, title: str = "US1", called: str = "DRAFTS") -> list[int | None]:
     """Statuses of C-STORE; None where the association ended."""
+    return send_to(listener.port, *files, title=title, called=called)
+
+
+def send_to(port: int, *files: Path, title: str = "US1", called: str = "DRAFTS") -> list[int | None]:
     entity = AE(title)
     entity.dimse_timeout = entity.acse_timeout = 10
     for path in files:
         entity.add_requested_context(dcmread(path).SOPClassUID, dcmread(path).file_meta.TransferSyntaxUID)
-    association = entity.associate("127.0.0.1", listener.port, ae_title=called)
+    association = entity.associate("127.0.0.1", port, ae_title=called)
     statuses: list[int | None] = []
     for path in files:
         if not association.is_established:
@@ -247,9 +255,7 @@ def test_a_sender_that_vanishes_in_the_middle(tmp_path: Path) -> None:
         wire = Wire(listener.port)
         with wire.open() as port:
             wire.cut_after = 150  # bytes of the listener's answers
-            direct, listener.port = listener.port, port
-            assert None in send(listener, *files)
-            listener.port = direct
+            assert None in send_to(port, *files)
         assert send(listener, *files) == [0, 0]
     assert not [path for path in (tmp_path / "kept").iterdir() if path.name.startswith(".")]
     assert {path.name for path in (tmp_path / "kept").iterdir()} == {path.name for path in files}
@@ -296,6 +302,34 @@ def test_tls_lets_in_only_who_shows_a_certificate(tmp_path: Path, certificates: 
         listening(tmp_path, tls=TlsSettings(certificate=tmp_path / "none.crt", key=tmp_path / "none.key")),
     ):
         pass
+
+
+LISTENING = """
+import sys, time
+from pathlib import Path
+from BreastUSAssistLib.dicom.network.listener import StorageListener
+with StorageListener(0, "DRAFTS", lambda path, info: None, Path(sys.argv[1])) as listener:
+    print(listener.port, flush=True)
+    time.sleep(120)
+"""
+
+
+def test_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> None:
+    files = samples.study(tmp_path / "a", 4)
+    child = subprocess.Popen(
+        [sys.executable, "-c", LISTENING, str(tmp_path / "kept")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(BreastUSAssistLib.__file__).parents[1])},
+    )
+    try:
+        assert child.stdout is not None
+        port = int(child.stdout.readline())
+        assert send_to(port, *files) == [0] * 4
+    finally:
+        child.kill()
+        child.communicate(timeout=10)
+    assert all(samples.same(tmp_path / "kept" / path.name, path) for path in files)
 
 
 def test_a_port_that_is_taken_and_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
