@@ -57,7 +57,6 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/command_line/worker.py
   BreastUSAssistLib/command_line/worklist.py
   BreastUSAssistLib/dicom/__init__.py
-  BreastUSAssistLib/dicom/coded_size.py
   BreastUSAssistLib/dicom/codes.py
   BreastUSAssistLib/dicom/contours.py
   BreastUSAssistLib/dicom/known_terms.py
@@ -435,6 +434,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/archives.py
   BreastUSAssistLib/ultrasound/bounded_dicom.py
   BreastUSAssistLib/ultrasound/case_names.py
+  BreastUSAssistLib/ultrasound/coded_size.py
   BreastUSAssistLib/ultrasound/deidentification/__init__.py
   BreastUSAssistLib/ultrasound/deidentification/blanking.py
   BreastUSAssistLib/ultrasound/deidentification/dates.py

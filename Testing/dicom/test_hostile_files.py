@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from BreastUSAssistLib.dicom import reading
-from BreastUSAssistLib.dicom.coded_size import coded_size
 from BreastUSAssistLib.dicom.reading import read_dataset
 from BreastUSAssistLib.dicom.segmentation import segmentation_dataset
 from BreastUSAssistLib.dicom.segmentation_reading import read_segmentation
 from BreastUSAssistLib.errors import InputError
 from BreastUSAssistLib.ultrasound import bounded_dicom
+from BreastUSAssistLib.ultrasound.coded_size import coded_size
 from BreastUSAssistLib.ultrasound.dicom_source import read_dicom_source
 from BreastUSAssistLib.ultrasound.reading import open_clip
 from dicom import drafts, sources
@@ -184,6 +184,32 @@ def test_a_coded_frame_larger_than_its_header_says_is_not_decoded(compressed: tu
     dataset.PixelData = encapsulate([_jpeg_2000(4000, 4000)] * 2)
     with pytest.raises(InputError, match="cannot be decoded"):
         read_segmentation(dataset, [header])
+
+
+def test_an_image_that_is_coded_larger_than_its_header_says_is_not_decoded(tmp_path: Path) -> None:
+    header = sources.still(16, 16)
+    header.BitsAllocated = header.BitsStored = 8
+    header.PixelData = encapsulate([_jpeg_2000(3000, 3000)])
+    header["PixelData"].VR, header["PixelData"].is_undefined_length = "OB", True
+    header.ensure_file_meta()
+    header.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    header.save_as(tmp_path / "still.dcm", enforce_file_format=True)
+    with pytest.raises(InputError, match="could not be decoded"):
+        open_clip(tmp_path / "still.dcm").frame(0)
+
+
+def test_fragments_by_the_million_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("BreastUSAssistLib.ultrasound.encapsulation._MOST_FRAGMENTS", 1000)
+    monkeypatch.setattr("BreastUSAssistLib.dicom.segmentation_pixels._MOST_FRAGMENTS", 1000)
+    header = sources.still(16, 16)
+    header.BitsAllocated = header.BitsStored = 8
+    header.PixelData = struct.pack("<LL", ITEM, 0) * 2000
+    header["PixelData"].VR, header["PixelData"].is_undefined_length = "OB", True
+    header.ensure_file_meta()
+    header.file_meta.TransferSyntaxUID = RLELossless
+    header.save_as(tmp_path / "still.dcm", enforce_file_format=True)
+    with pytest.raises(InputError, match="truncated or damaged"):
+        open_clip(tmp_path / "still.dcm")
 
 
 @pytest.mark.parametrize(

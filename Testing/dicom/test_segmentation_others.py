@@ -1,5 +1,7 @@
 """Segmentations as other programs write them: every type, coding and way to say where a mask lies."""
 
+import contextlib
+import random
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +18,7 @@ from dicom.test_segmentation_reading import made_by_highdicom
 from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate, encapsulate_extended
+from pydicom.pixels import get_encoder
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -126,50 +129,70 @@ def coded(frame: np.ndarray, syntax: UID) -> bytes:
         import jpeg_ls
 
         return bytes(jpeg_ls.encode_array(frame))
+    if syntax == RLELossless:
+        options = {"samples_per_pixel": 1, "bits_allocated": 8, "bits_stored": 8, "pixel_representation": 0}
+        options |= {"rows": frame.shape[0], "columns": frame.shape[1], "number_of_frames": 1}
+        options |= {"photometric_interpretation": "MONOCHROME2", "encoding_plugin": "pydicom"}
+        return get_encoder(RLELossless).encode(frame, **options)
     deflator = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return deflator.compress(frame.tobytes()) + deflator.flush()
 
 
-@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless, UID(DEFLATED_FRAMES)])
-@pytest.mark.parametrize("kind", ["mask", "fractions", "label map"])
-@pytest.mark.parametrize("extended", [False, True])
-def test_compressed_frames(syntax: UID, kind: str, extended: bool, tmp_path: Path) -> None:
-    header, labels = sources.cine(5, 24, 32), drafts.two_lesions(5)[:, 14:38, 10:42]
+CODINGS = (RLELossless, JPEG2000Lossless, JPEGLSLossless, UID(DEFLATED_FRAMES))
+
+
+def compressed(header: Dataset, labels: np.ndarray, syntax: UID, kind: str, extended: bool) -> Dataset:
+    """A Segmentation of 8 bits (mask, fractions or label map) whose frames are coded one by one."""
     if kind == "label map":
         dataset = label_map([header], labels)
-        stored = np.frombuffer(dataset.PixelData, np.uint8)
     else:
         dataset = ours([header], labels, probability=labels > 0, fractional=True)
-        stored = np.frombuffer(dataset.PixelData, np.uint8)
-        if kind == "mask":
-            dataset.SegmentationType, stored = "BINARY", stored // 255
-            del dataset.SegmentationFractionalType, dataset.MaximumFractionalValue
-    frames = list(stored[: dataset.NumberOfFrames * 24 * 32].reshape(-1, 24, 32))
-    dataset.file_meta.TransferSyntaxUID = syntax
-    if syntax == RLELossless:
-        from pydicom.pixels import get_encoder
-
-        options = {"rows": 24, "columns": 32, "samples_per_pixel": 1, "bits_allocated": 8, "bits_stored": 8}
-        options |= {
-            "pixel_representation": 0,
-            "photometric_interpretation": "MONOCHROME2",
-            "number_of_frames": 1,
-            "encoding_plugin": "pydicom",
-        }
-        encoded = [get_encoder(RLELossless).encode(frame, **options) for frame in frames]
-    else:
-        encoded = [coded(frame, syntax) for frame in frames]
+    stored = np.frombuffer(dataset.PixelData, np.uint8)
+    if kind == "mask":
+        dataset.SegmentationType, stored = "BINARY", stored // 255
+        del dataset.SegmentationFractionalType, dataset.MaximumFractionalValue
+    frames = stored[: dataset.NumberOfFrames * labels[0].size].reshape(-1, *labels.shape[1:])
+    encoded = [coded(frame, syntax) for frame in frames]
     if extended:
         dataset.PixelData, dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths = encapsulate_extended(
             [frame + b"\0" * (len(frame) % 2) for frame in encoded]
         )
     else:
         dataset.PixelData = encapsulate(encoded)
+    dataset.file_meta.TransferSyntaxUID = syntax
     dataset["PixelData"].is_undefined_length = True
-    dataset.preamble = bytes(128)
     dataset["PixelData"].VR = "OB"
+    dataset.preamble = bytes(128)
+    return dataset
+
+
+@pytest.mark.parametrize("syntax", CODINGS)
+@pytest.mark.parametrize("kind", ["mask", "fractions", "label map"])
+@pytest.mark.parametrize("extended", [False, True])
+def test_compressed_frames(syntax: UID, kind: str, extended: bool, tmp_path: Path) -> None:
+    header, labels = sources.cine(5, 24, 32), drafts.two_lesions(5)[:, 14:38, 10:42]
+    dataset = compressed(header, labels, syntax, kind, extended)
     dataset.save_as(tmp_path / "seg.dcm", implicit_vr=False, little_endian=True, force_encoding=True)
     assert_same(read_segmentation(tmp_path / "seg.dcm", [header]), labels)
+
+
+@pytest.mark.parametrize("syntax", CODINGS)
+@pytest.mark.parametrize("kind", ["fractions", "label map"])
+def test_damaged_frames_raise_nothing_but_our_errors(syntax: UID, kind: str, tmp_path: Path) -> None:
+    header, labels = sources.cine(5, 24, 32), drafts.two_lesions(5)[:, 14:38, 10:42]
+    content = BytesIO()
+    compressed(header, labels, syntax, kind, False).save_as(
+        content, implicit_vr=False, little_endian=True, force_encoding=True
+    )
+    whole, chance = content.getvalue(), random.Random(1)
+    path = tmp_path / "seg.dcm"
+    for _ in range(25):
+        damaged = bytearray(whole)
+        for _ in range(chance.randint(1, 6)):
+            damaged[chance.randrange(len(damaged) - 1500, len(damaged))] = chance.randrange(256)
+        path.write_bytes(damaged[: chance.choice((len(damaged), chance.randrange(200, len(damaged))))])
+        with contextlib.suppress(InputError):
+            read_segmentation(path, [header])
 
 
 def test_deflated_frames_of_bits() -> None:

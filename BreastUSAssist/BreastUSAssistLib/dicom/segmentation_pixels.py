@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from .coded_size import coded_size
+from ..ultrasound.coded_size import coded_size
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .coded_size import coded_size
 from .dicom_source import DicomSource
 from .frame import PixelSpacing, SourceReference, UltrasoundFrame, UltrasoundRegion
 from .palette import apply_palette, palette_of
@@ -171,6 +172,9 @@ def _decode_compressed(source: DicomSource, encoded: bytes, options: dict[str, A
     from pydicom.encaps import encapsulate
     from pydicom.pixels import get_decoder
 
+    size = coded_size(encoded)
+    if size is not None and size[0] * size[1] > options["rows"] * options["columns"]:
+        raise ValueError("the coded image is larger than its header says")
     decoder = get_decoder(source.transfer_syntax)
     # GDCM reads JPEG 2000 faster than Pillow; pydicom tries the others by itself only when none is named.
     plugins = ["gdcm", ""] if source.transfer_syntax in _JPEG_2000 and "gdcm" in decoder.available_plugins else [""]

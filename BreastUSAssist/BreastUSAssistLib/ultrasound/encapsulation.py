@@ -10,6 +10,8 @@ from ..errors import InputError
 Fragment = tuple[int, int]
 """Offset of a fragment's bytes from the start of the file, and their number."""
 _ITEM_HEADER = 8
+_MOST_FRAGMENTS = 2_000_000
+"""Forty for each of the most frames that are read; empty ones by the million would only fill the memory."""
 _RLE = "1.2.840.10008.1.2.5"
 _MAGICS = (
     (b"\xff\x4f\xff\x51", "1.2.840.10008.1.2.4.91"),
@@ -70,7 +72,7 @@ def _items(stream: BinaryIO, offset: int, label: str) -> list[Fragment]:
         if (group, element) == (0xFFFE, 0xE0DD):
             break
         at += _ITEM_HEADER
-        if (group, element) != (0xFFFE, 0xE000) or at + length > size:
+        if (group, element) != (0xFFFE, 0xE000) or at + length > size or len(found) > _MOST_FRAGMENTS:
             raise truncated(label)
         found.append((at, length))
         at += length
