@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..dicom.report_state import is_verified
 from ..dicom.segmentation_geometry import Geometry
 from ..dicom.segmentation_study import SegmentedImage, study_segmentations
 from ..dicom.source_frames import frame_count
@@ -76,7 +77,7 @@ def segmentations_of_cases(
             case.labels,
             case.analysis.lesions,
             case.analysis.model,
-            accepted=case.reading is not None and case.reading.decision == "accepted",
+            accepted=case.reading is not None and is_verified(case.reading),
         )
         for case in cases
     ]
