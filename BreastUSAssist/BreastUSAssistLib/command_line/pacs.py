@@ -70,8 +70,8 @@ def run_find(options: argparse.Namespace) -> int:
 
 def run_pull(options: argparse.Namespace) -> int:
     """Copy studies to a folder; what is there whole is not fetched again."""
-    from ..service.pacs.study_steps import is_ultrasound
     from ..service.pacs.work_folder import checked_uid
+    from ..ultrasound.sop_classes import is_ultrasound
     from . import BAD_INPUT, DONE
 
     node = node_of(options)

@@ -7,23 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..errors import UsageError
+from ..ultrasound.sop_classes import ENHANCED_US_VOLUME, MULTI_FRAME_CLASSES
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-
-MULTI_FRAME_CLASSES = frozenset(
-    {
-        "1.2.840.10008.5.1.4.1.1.3",
-        "1.2.840.10008.5.1.4.1.1.3.1",
-        "1.2.840.10008.5.1.4.1.1.6.2",
-        "1.2.840.10008.5.1.4.1.1.7.1",
-        "1.2.840.10008.5.1.4.1.1.7.2",
-        "1.2.840.10008.5.1.4.1.1.7.3",
-        "1.2.840.10008.5.1.4.1.1.7.4",
-    }
-)
-"""Ultrasound Multi-frame (and retired), Enhanced US Volume, and the multi-frame Secondary Capture classes."""
-ENHANCED_US_VOLUME = "1.2.840.10008.5.1.4.1.1.6.2"
 
 FrameOrder = Literal["time", "space"]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from slicer.i18n import tr as _
 
 from ..errors import InputError
+from ..ultrasound.sop_classes import CAPTURE_CLASSES, ULTRASOUND_CLASSES, is_ultrasound
 from .dicom_database import (
     INSTANCE_NUMBER,
     MODALITY,
@@ -26,18 +27,6 @@ from .dicom_database import (
 if TYPE_CHECKING:
     from ..ultrasound.dicom_frames import DicomFrames
 
-ULTRASOUND_CLASSES = frozenset(
-    {
-        "1.2.840.10008.5.1.4.1.1.3",
-        "1.2.840.10008.5.1.4.1.1.3.1",
-        "1.2.840.10008.5.1.4.1.1.6",
-        "1.2.840.10008.5.1.4.1.1.6.1",
-        "1.2.840.10008.5.1.4.1.1.6.2",
-    }
-)
-"""Ultrasound Image and Multi-frame Image with the retired forms of both, Enhanced US Volume."""
-CAPTURE_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.7", *(f"1.2.840.10008.5.1.4.1.1.7.{n}" for n in range(1, 5))})
-"""Secondary Capture, ultrasound where its modality says so."""
 SEGMENTATION_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
 """Segmentation and Label Map Segmentation."""
 REPORT_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.88.{n}" for n in (22, 33, 34))
@@ -112,7 +101,8 @@ def title_of(file: str, several: bool = False) -> str:
 
 
 def _is_ultrasound(class_uid: str, file: str) -> bool:
-    return class_uid in ULTRASOUND_CLASSES or (class_uid in CAPTURE_CLASSES and value_in(file, MODALITY) == "US")
+    # The database is asked for the modality only where the class does not tell.
+    return is_ultrasound(class_uid, value_in(file, MODALITY) if class_uid in CAPTURE_CLASSES else "")
 
 
 def _image_offers(files: Sequence[str]) -> list[Offer]:

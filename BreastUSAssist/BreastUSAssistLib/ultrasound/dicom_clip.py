@@ -15,12 +15,12 @@ from .frame_order import in_frame_order
 from .frame_times import frame_times_of
 from .header_values import finite_list, value_of
 from .quiet import quiet
+from .sop_classes import ENHANCED_US_VOLUME
 from .spacing import pixel_spacing_of, regions_of, slice_mm_of, volume_positions
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-_ENHANCED_US_VOLUME = "1.2.840.10008.5.1.4.1.1.6.2"
 _LONGEST_GAP_S = 2.0
 """Frames of one sweep follow each other faster than this; a sonographer who stores stills does not."""
 _DAY_S = 86_400
@@ -145,7 +145,7 @@ def _kind_of(source: DicomSource) -> tuple[ClipKind, float | None]:
     positions = volume_positions(header)
     moved = len(set(positions)) > 1
     spaced = value_of(header, "SpacingBetweenSlices") and frame_times_of(header, source.frame_count) is None
-    if moved or spaced or (header.get("SOPClassUID") == _ENHANCED_US_VOLUME and not positions):
+    if moved or spaced or (header.get("SOPClassUID") == ENHANCED_US_VOLUME and not positions):
         return "volume", slice_mm_of(header)
     return "cine", None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
+from ...ultrasound.sop_classes import SECONDARY_CAPTURE, ULTRASOUND_CLASSES
 from .activity import Activity
 from .association import associated, broken, hang_up
 from .dimse_objects import write_part_10
@@ -13,7 +14,7 @@ from .exchange import Attend, InstanceFound
 from .listener import ReceivedInfo, node_listener
 from .node_settings import DimseService, PacsNode
 from .received_files import kept_as, read_identity, whole_file
-from .storage_classes import EXPLICIT, IMPLICIT, SECONDARY_CAPTURE, ULTRASOUND, fetching_contexts
+from .storage_classes import EXPLICIT, IMPLICIT, fetching_contexts
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -78,7 +79,7 @@ class Retrieval:
 
         classes = {one.sop_class_uid for one in instances if one.sop_class_uid}
         if not classes or not all(one.sop_class_uid for one in instances):
-            classes |= {*ULTRASOUND, *SECONDARY_CAPTURE[:1]}
+            classes |= {*ULTRASOUND_CLASSES, SECONDARY_CAPTURE}
         with associated(
             self._node,
             fetching_contexts(classes, GET),

@@ -4,18 +4,16 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
+from ...ultrasound.sop_classes import CAPTURE_CLASSES, ULTRASOUND_CLASSES
 
 if TYPE_CHECKING:
     from pynetdicom.presentation import PresentationContext
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1"
-ULTRASOUND = tuple(f"{_STORAGE}.{last}" for last in ("6.1", "3.1", "6.2", "6", "3"))
-"""Ultrasound, its multi-frame, enhanced volume, and the two retired classes (PS3.4 B.5, B.6)."""
-SECONDARY_CAPTURE = tuple(f"{_STORAGE}.{last}" for last in ("7", "7.1", "7.2", "7.3", "7.4"))
 RESULTS = tuple(f"{_STORAGE}.{last}" for last in ("66.4", "66.7", "88.11", "88.22", "88.33", "88.34"))
 """Segmentation, label map segmentation, and structured reports."""
 _RETIRED = {f"{_STORAGE}.6": "RetiredUltrasoundStorage", f"{_STORAGE}.3": "RetiredUltrasoundMultiFrameStorage"}
-STORED = (*ULTRASOUND, *SECONDARY_CAPTURE, *RESULTS)
+STORED = (*sorted(ULTRASOUND_CLASSES), *sorted(CAPTURE_CLASSES), *RESULTS)
 
 COMMITMENT = "1.2.840.10008.1.20.1"
 """Storage Commitment Push Model SOP Class (PS3.4 J.3)."""

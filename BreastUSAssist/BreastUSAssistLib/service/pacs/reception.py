@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from ...dicom.network.received_files import read_identity
 from ...errors import InputError, OutputError
 from ...labels.durable import sync_folders
+from ...ultrasound.sop_classes import is_ultrasound
 from .acceptance import sha256_of
 from .ledger import Ledger
-from .study_steps import is_ultrasound
 from .work_folder import WorkFolder, checked_uid
 from .work_item import NewItem
 

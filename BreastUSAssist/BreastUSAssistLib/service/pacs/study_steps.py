@@ -10,6 +10,7 @@ from ...dicom.network.exchange import PulledStudy
 from ...errors import InputError
 from ...files import folder_written_whole
 from ...labels.durable import sync_folders
+from ...ultrasound.sop_classes import is_ultrasound
 from ..batch import BatchOutcome
 from .acceptance import SENT, accepted_files, sha256_of
 from .pushing import Pushed, push_files
@@ -19,17 +20,6 @@ from .work_item import StoredObject, WorkItem
 if TYPE_CHECKING:
     from ...dicom.network.connection import PacsConnection
 
-ULTRASOUND_CLASSES = frozenset(
-    {
-        "1.2.840.10008.5.1.4.1.1.3",
-        "1.2.840.10008.5.1.4.1.1.3.1",
-        "1.2.840.10008.5.1.4.1.1.6",
-        "1.2.840.10008.5.1.4.1.1.6.1",
-        "1.2.840.10008.5.1.4.1.1.6.2",
-    }
-)
-"""US Multi-frame (retired and present), US Image (retired and present), Enhanced US Volume (PS3.4 B.5, B.6)."""
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 Attend = Callable[[], None]
 Analyst = Callable[[Sequence[Path], Path], BatchOutcome]
 """Analyses files and folders into case folders below the second argument, as service.batch.analyze_inputs does."""
@@ -43,11 +33,6 @@ class Analyzed:
     cases: int
     note: str = ""
     """About images that could not be analysed."""
-
-
-def is_ultrasound(sop_class_uid: str, modality: str) -> bool:
-    """Whether an object shows ultrasound: by its class, or a secondary capture (PS3.3 A.8) of that modality."""
-    return sop_class_uid in ULTRASOUND_CLASSES or (modality == "US" and sop_class_uid.startswith(_SECONDARY_CAPTURE))
 
 
 def pull_ultrasound(item: WorkItem, folder: WorkFolder, connection: "PacsConnection", attend: Attend) -> PulledStudy:
