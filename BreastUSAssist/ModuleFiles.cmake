@@ -498,6 +498,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/quiet.py
   BreastUSAssistLib/ultrasound/reading.py
   BreastUSAssistLib/ultrasound/sniff.py
+  BreastUSAssistLib/ultrasound/sop_classes.py
   BreastUSAssistLib/ultrasound/spacing.py
   BreastUSAssistLib/ultrasound/tissue.py
   BreastUSAssistLib/ultrasound/volumes.py
