@@ -115,7 +115,10 @@ def test_every_combination_is_valid_and_comes_back(first: int, tmp_path: Path) -
 
     for number in range(first, first + BATCH):
         one = combination(number)
-        lesions = drafts.lesions_of(one.labels, mm=one.mm)
+        lesions = [
+            lesion.model_copy(update={"origin": ("automatic", "semiautomatic", "manual")[(number + lesion.number) % 3]})
+            for lesion in drafts.lesions_of(one.labels, mm=one.mm)
+        ]
         seg, sr = tmp_path / f"{number}-seg.dcm", tmp_path / f"{number}-sr.dcm"
         write_segmentation(
             seg,
@@ -142,5 +145,6 @@ def test_every_combination_is_valid_and_comes_back(first: int, tmp_path: Path) -
             inside = theirs[..., segment - 1] >= (128 if one.fractional else 1)
             assert np.array_equal(inside, outlined), (number, one.kind)
             assert ours.segments[segment - 1].tracking_uid == lesion.tracking_uid
+            assert ours.segments[segment - 1].algorithm_type == lesion.origin.upper()
         assert ours.made_up_geometry == (one.made_up and plane_positions(source_frames(one.headers)) is None)
         assert highdicom.sr.srread(sr).SOPClassUID == ComprehensiveSRStorage
