@@ -229,6 +229,7 @@ def test_nothing_that_is_read_is_overwritten(tmp_path: Path, capsys: Any) -> Non
     for part in ("seg", "sr"):
         for out in (source, case, tmp_path):
             assert run(part, "--from", case, "--source", source, "--out", out) == 2
+        assert run(part, "--from", case, "--source", source.parent, "--out", source) == 2
     assert "overwrite" in capsys.readouterr().err
     assert source.read_bytes() == before
 

@@ -104,16 +104,20 @@ def run_seg(options: argparse.Namespace) -> int:
     from ..service.case_objects import segmentations_of_cases
 
     cases = [read_case_folder(path) for path in options.cases]
-    _check_out(options.out, [case.folder for case in cases], options.source)
+    folders = [case.folder for case in cases]
     with _Sources(options.source) as sources:
+        _check_out(options.out, folders, sources)
         datasets = segmentations_of_cases(
             cases,
             sources.clips,
             created=datetime.now(UTC).astimezone(),
             geometry="made_up" if options.geometry == "made-up" else "source",
         )
+        paths = _paths(options.out, datasets)
+        for path in paths:
+            _check_out(path, folders, sources)
     written = []
-    for dataset, path in zip(datasets, _paths(options.out, datasets), strict=True):
+    for dataset, path in zip(datasets, paths, strict=True):
         write_dataset(path, dataset)
         written.append(_summary(path, dataset))
         segments, frames = written[-1]["segments"], written[-1]["frames"]
@@ -133,8 +137,8 @@ def run_sr(options: argparse.Namespace) -> int:
     from ..service.report_folder import report_of_folder
 
     case = read_case_folder(options.case)
-    _check_out(options.out, [case.folder], options.source)
     with _Sources(options.source) as sources:
+        _check_out(options.out, [case.folder], sources)
         headers = headers_of_case(case, sources.clips)
         dataset = report_of_folder(options.case, headers, datetime.now(UTC).astimezone())
     write_dataset(options.out, dataset)
@@ -167,7 +171,7 @@ class _Sources:
         import tempfile
 
         self._folder = tempfile.TemporaryDirectory(prefix="breastusassist-")
-        self._inputs = inputs
+        self.inputs = inputs
         self.clips: list[Clip] = []
         self.failures: list[Exception] = []
 
@@ -175,7 +179,7 @@ class _Sources:
         from ..service.case_objects import open_sources
 
         try:
-            clips, failures = open_sources(self._inputs, Path(self._folder.name))
+            clips, failures = open_sources(self.inputs, Path(self._folder.name))
         except BaseException:
             self._folder.cleanup()
             raise
@@ -194,9 +198,14 @@ class _Sources:
         return BAD_INPUT if self.failures else DONE
 
 
-def _check_out(out: Path, folders: Sequence[Path], sources: Sequence[Path]) -> None:
+def _check_out(out: Path, folders: Sequence[Path], sources: _Sources) -> None:
     """Neither an image nor a file of a case may be overwritten."""
-    read = [*sources, *(folder / name for folder in folders for name in ("analysis.json", "reading.json"))]
+    images = (path for clip in sources.clips for path in clip.paths)
+    read = [
+        *sources.inputs,
+        *images,
+        *(folder / name for folder in folders for name in ("analysis.json", "reading.json")),
+    ]
     if out.is_dir():
         raise UsageError(f"--out {out} is a folder; name the file to write.")
     if any(out.resolve() == path.resolve() for path in read):
