@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from keyring.backend import KeyringBackend
+from keyring.compat import properties
 from keyring.errors import PasswordDeleteError
 
 FILE = "BREASTUS_TEST_KEYRING"
@@ -13,7 +14,12 @@ FILE = "BREASTUS_TEST_KEYRING"
 class FileKeyring(KeyringBackend):
     """Secrets by service and user, as JSON in the file that the environment names."""
 
-    priority = 1  # type: ignore[assignment]
+    @properties.classproperty
+    def priority(self) -> float:
+        """Raises RuntimeError where the environment names no file: then this is none of the keyrings to choose from."""
+        if FILE not in os.environ:
+            raise RuntimeError(f"{FILE} is not set")
+        return 1
 
     def get_password(self, service: str, username: str) -> str | None:
         return self._read().get(f"{service}\n{username}")

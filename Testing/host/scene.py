@@ -66,11 +66,18 @@ def start_scene() -> Any:
     return slicer
 
 
+ORIENTATIONS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
+"""Of the slice views as Slicer starts."""
+
+
 def clear() -> None:
-    """Close the scene as File > Close Scene does; singletons (views, colours) stay."""
+    """Close the scene as File > Close Scene does; singletons (views, colours) stay, views turned as at the start."""
     import slicer
 
     slicer.mrmlScene.Clear(0)
+    for index in range(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
+        node = slicer.mrmlScene.GetNthNodeByClass(index, "vtkMRMLSliceNode")
+        node.SetOrientation(ORIENTATIONS.get(node.GetLayoutName(), "Axial"))
 
 
 def _start_logic(slicer: Any, scene: Any, application_logic: Any, name: str, class_name: str) -> None:

@@ -49,8 +49,9 @@ class Asked:
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
     monkeypatch.setenv("BREASTUS_NODES", str(tmp_path / "nodes.toml"))
     monkeypatch.setenv("BREASTUS_OUTBOX", str(tmp_path / "outbox"))
-    monkeypatch.setenv(FILE, str(tmp_path / "keyring.json"))
+    # Before the file is named: keyring remembers for good which backends there are.
     before = keyring.get_keyring()
+    monkeypatch.setenv(FILE, str(tmp_path / "keyring.json"))
     keyring.set_keyring(FileKeyring())
     yield Asked(tmp_path)
     keyring.set_keyring(before)

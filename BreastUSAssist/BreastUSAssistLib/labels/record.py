@@ -12,8 +12,8 @@ SCHEMA_VERSION: Final = "1.2"
 
 RecordKind = Literal["accepted", "rejected", "autosaved", "imported"]
 """accepted, rejected: a named reader decided. autosaved: work in progress. imported: masks from outside."""
-Pathology = Literal["benign", "malignant", "normal"]
-PATHOLOGIES: tuple[Pathology, ...] = ("benign", "malignant", "normal")
+Pathology = Literal["normal", "benign", "malignant"]
+PATHOLOGIES: tuple[Pathology, ...] = ("normal", "benign", "malignant")
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """Address of a blob: HMAC-SHA256 of its content under the store's key, plain SHA-256 in an unencrypted store."""
 CASE_NAME: Final = r"^case-[a-z2-7]{16}$"
