@@ -245,7 +245,7 @@ def at_once(content: bytes, wait_s: float = 0) -> Callable[[socket.socket], None
         pytest.param(at_once(unit(2, bytes(100))), ("dropped", "nonsense"), id="empty acceptance"),
         pytest.param(at_once(unit(2, b"\xff" * 5000)), ("dropped", "nonsense"), id="garbage acceptance"),
         pytest.param(at_once(unit(3, bytes([0, 1, 1, 3]))), ("credentials",), id="title not known"),
-        pytest.param(at_once(unit(3, bytes([0, 2, 3, 2]))), ("refused",), id="busy"),
+        pytest.param(at_once(unit(3, bytes([0, 2, 3, 2]))), ("busy",), id="busy"),
         pytest.param(at_once(unit(7, bytes(4))), ("dropped",), id="aborts"),
         pytest.param(slowly(unit(2, bytes(5000)), 0.05), ("dropped",), id="slowly"),
         pytest.param(at_once(b"", 3), ("dropped",), id="says nothing"),
@@ -255,7 +255,7 @@ def test_peers_that_misbehave(talk: Callable[[socket.socket], None], kinds: tupl
     with peer(talk) as port, opened(at(port)) as connection, pytest.raises(NodeError) as error:
         connection.find_studies(StudyQuery(patient_name=samples.PLANTED[0]))
     assert error.value.kind in kinds, str(error.value)
-    assert error.value.retryable == (error.value.kind in ("dropped", "refused"))
+    assert error.value.retryable == (error.value.kind in ("dropped", "busy"))
     samples.assert_nothing_planted(str(error.value))
 
 

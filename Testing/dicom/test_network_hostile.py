@@ -91,9 +91,10 @@ def test_nonsense_is_called_nonsense(content: bytes) -> None:
         ("404 Not Found", "missing", False),
         ("400 Bad Request", "refused", False),
         ("302 Found", "refused", False),
-        ("429 Too Many Requests", "refused", True),
+        ("429 Too Many Requests", "busy", True),
         ("500 Oops", "refused", True),
-        ("503 Service Unavailable", "refused", True),
+        ("502 Bad Gateway", "busy", True),
+        ("503 Service Unavailable", "busy", True),
     ],
 )
 def test_statuses(status: str, kind: str, retryable: bool) -> None:

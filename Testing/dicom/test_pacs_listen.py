@@ -187,3 +187,19 @@ def test_an_image_that_comes_again_with_another_content_changes_nothing(listenin
         assert listening.send(path) == [0]
         assert kept.read_bytes() == before and "another content" in listening.told[-1]
         assert listening.sent() == {}
+
+
+def test_an_image_that_could_not_be_kept_is_taken_when_it_is_sent_again(listening, tmp_path):
+    (path,) = write_study(tmp_path / "in", 0)
+    in_the_way = listening.folder.images(study_uid(0))
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_bytes(b"")
+    with listening.started():
+        assert listening.send(path) == [0xA700]
+        listening.clock.time += QUIET_S
+        time.sleep(0.3)
+        in_the_way.unlink()
+        assert listening.send(path) == [0]
+        listening.clock.time += QUIET_S
+        listening.until({study_uid(0): "pushed"})
+    assert listening.sent() == {"0 SEG": 1, "0 SR": 1}

@@ -9,8 +9,9 @@ from BreastUSAssistLib.command_line import main
 from BreastUSAssistLib.dicom.network.connection import open_connection
 from BreastUSAssistLib.dicom.network.errors import NodeError
 from BreastUSAssistLib.dicom.network.nodes import save_node
+from BreastUSAssistLib.dicom.network.secrets import SecretStore
 from BreastUSAssistLib.errors import InputError, UsageError
-from BreastUSAssistLib.service.pacs.acceptance import accepted_files
+from BreastUSAssistLib.service.pacs.acceptance import accepted_files, segment_uids
 from BreastUSAssistLib.service.pacs.ledger import Ledger
 from BreastUSAssistLib.service.pacs.outbox import Outbox
 from BreastUSAssistLib.service.pacs.pushing import files_to_push
@@ -29,7 +30,10 @@ def exported(folder, number=0, **said):
     """Folder of a case as its reader left it."""
     (path,) = write_study(folder / "in", number)
     clip = open_clip(path)
-    analysis, labels = drafted(clip)
+    return exported_from(folder, clip, *drafted(clip), **said)
+
+
+def exported_from(folder, clip, analysis, labels, **said):
     reading: Reading = reading_of(analysis, {1: {"category": "4A"}}, **said)
     final, read = read_case(reading, analysis)
     material = ExportedReading(clip, final, labels, read)
@@ -114,6 +118,25 @@ def test_outlines_that_were_exchanged_after_acceptance_are_not_sent(tmp_path):
     with pytest.raises(UsageError, match="no reader accepted"):
         files_to_push(folder)
     assert len(files_to_push(folder, drafts=True)) == 2
+
+
+def test_the_outlines_of_the_draft_are_not_sent_for_those_that_the_reader_accepted(tmp_path):
+    (path,) = write_study(tmp_path / "in", 0)
+    clip = open_clip(path)
+    analysis, labels = drafted(clip)
+    draft = exported_from(tmp_path / "draft", clip, analysis, labels)
+    (draft / "reading.json").unlink()
+    outline = labels.copy()
+    outline[:, : labels.any((0, 2)).argmax() + 3] = 0
+    said = {"reader": "Dr. M. Example", "decision": "accepted", "decided": MOMENT}
+    folder = exported_from(tmp_path / "read", clip, analysis, outline, **said)
+    assert segment_uids(dcmread(draft / "seg.dcm")) == segment_uids(dcmread(folder / "seg.dcm"))
+    with pytest.raises(UsageError, match="no reader accepted"):
+        accepted_files([draft / "seg.dcm", folder / "sr.dcm"])
+    assert len(accepted_files([folder])) == 2
+    (folder / "seg.dcm").write_bytes((draft / "seg.dcm").read_bytes())
+    with pytest.raises(UsageError, match="no reader accepted"):
+        accepted_files([folder])
 
 
 def test_other_files_and_empty_folders_are_named(push, tmp_path):
@@ -224,3 +247,20 @@ def test_a_file_that_changed_in_the_outbox_is_not_sent(outbox, orthanc, tmp_path
     with connected(orthanc) as connection, pytest.raises(InputError, match="was changed"):
         outbox.send("one", connection)
     assert modalities(orthanc) == []
+
+
+def test_the_outbox_asks_seldom_where_a_person_has_to_mend_something(outbox, orthanc, tmp_path):
+    outbox.put("one", "archive", accepted(tmp_path))
+    secrets = SecretStore(environment={"BREASTUS_PACS_ARCHIVE_PASSWORD": "planted-secret-wrong"})
+    for _ in range(2):
+        with open_connection(orthanc.node(), secrets) as connection, pytest.raises(NodeError, match="password"):
+            outbox.send("one", connection)
+        assert outbox.waiting()[0].next_try >= 1000.0 + 1800
+
+
+def test_the_longest_key_is_a_key_to_the_end(outbox, orthanc, tmp_path):
+    key = "k" * 100
+    outbox.put(key, "archive", accepted(tmp_path))
+    with connected(orthanc) as connection:
+        assert outbox.send(key, connection).state == "sent"
+    outbox.remove(key)

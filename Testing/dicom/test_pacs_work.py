@@ -169,6 +169,9 @@ class Answers:
     def __exit__(self, *error):
         pass
 
+    def echo(self):
+        pass
+
     def push(self, files, attend=None):
         self.asked += 1
         if isinstance(self.pushed, NodeError):

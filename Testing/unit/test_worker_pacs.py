@@ -304,3 +304,15 @@ def test_an_item_whose_node_is_gone_says_so_and_holds_up_no_other(
     told = asked("pacs_outbox", send="all")
     assert {one["node"]: one["state"] for one in told["items"]} == {"gone": "waiting", "archive": "sent"}
     assert "Node gone is not in" in told["problem"]
+
+
+def test_an_item_whose_file_is_damaged_holds_up_no_other(asked: Asked, server: OrthancServer, tmp_path: Path) -> None:
+    know(server, asked)
+    with Outbox(tmp_path / "outbox") as outbox:
+        for number in (1, 2):
+            outbox.put(f"{number}-archive", "archive", exported_case(tmp_path / str(number)))
+        first = outbox.items()[0].files[0]
+    first.write_bytes(first.read_bytes() + b"\0\0")
+    told = asked("pacs_outbox", send="all")
+    assert {one["key"]: one["state"] for one in told["items"]} == {"1": "waiting", "2": "sent"}
+    assert "was changed" in told["problem"]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SOFTWARE = "BreastUSAssist"
 DRAFT = "AI draft, research use only"
 """Opens the series description of everything that is written."""
+DRAFT_CREATOR = f"{SOFTWARE}^AI draft"
+"""Content Creator's Name of outlines that no reader accepted."""
 
 _IDENTIFIERS = ("PatientName", "PatientID", "AccessionNumber", "StudyInstanceUID")
 _MAY_BE_EMPTY = ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID")

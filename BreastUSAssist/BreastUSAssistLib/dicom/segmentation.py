@@ -20,6 +20,7 @@ from ..errors import UsageError
 from .codes import short_text
 from .provenance import (
     DRAFT,
+    DRAFT_CREATOR,
     SOFTWARE,
     copy_patient_and_study,
     describe_equipment,
@@ -240,7 +241,7 @@ def _common_attributes(
 def _name_content(dataset: "Dataset", accepted: bool, made_up: bool) -> None:
     """Say what the object is: a draft or what a reader accepted, and where its geometry is made up."""
     dataset.ContentLabel = MADE_UP if made_up else "LESIONS"
-    dataset.ContentCreatorName = SOFTWARE if accepted else f"{SOFTWARE}^AI draft"
+    dataset.ContentCreatorName = SOFTWARE if accepted else DRAFT_CREATOR
     series = ACCEPTED if accepted else f"{DRAFT}: lesion outlines"
     content = f"{ACCEPTED} of a named reader" if accepted else f"{DRAFT}; a named reader decides"
     if made_up:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import InputError, UsageError
 from .worker_pacs_connection import chosen_node, connected
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ def _send(outbox: "Outbox", items: "Sequence[OutboxItem]", attend: Callable[[], 
         except NodeError:
             # The sentence stands in the item.
             down.add(item.node)
-        except UsageError as error:
-            # No such node any more, its password is gone, or another program sends the item.
+        except (UsageError, InputError) as error:
+            # No such node any more, its password is gone, another program sends the item, or its file is damaged.
             problem = problem or str(error)
     return problem
 

@@ -275,4 +275,4 @@ def _rejected(node: PacsNode, association: "Association") -> NodeError:
         return NodeError(f"Node {node.name} is not called {node.dimse.ae_title}; correct its AE title.", "refused")
     busy = result == 2 or source == 3
     advice = "try again later" if busy else "ask its administrator"
-    return NodeError(f"Node {node.name} rejected the association; {advice}.", "refused", retryable=busy)
+    return NodeError(f"Node {node.name} rejected the association; {advice}.", "busy" if busy else "refused")

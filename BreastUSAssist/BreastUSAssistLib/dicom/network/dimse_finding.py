@@ -138,7 +138,7 @@ def failed(node: PacsNode, status: int) -> NodeError:
     """The error for a status that is none of success (PS3.7 C)."""
     busy = status & 0xFF00 == 0xA700
     advice = "try again later" if busy else "ask its administrator"
-    return NodeError(f"Node {node.name} failed (status {status:04X}H); {advice}.", "refused", retryable=busy)
+    return NodeError(f"Node {node.name} failed (status {status:04X}H); {advice}.", "busy" if busy else "refused")
 
 
 def _identifier(level: str, keys: dict[str, Any]) -> "Dataset":

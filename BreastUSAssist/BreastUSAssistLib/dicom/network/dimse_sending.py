@@ -73,5 +73,5 @@ class Sending:
         if status == 0 or status & 0xF000 == 0xB000:  # stored, perhaps with a warning
             return PushOutcome(uid, "sent")
         if status & 0xFF00 == 0xA700:
-            raise NodeError(f"Node {self._node.name} is out of space; try again later.", "refused", retryable=True)
+            raise NodeError(f"Node {self._node.name} is out of space; try again later.", "busy")
         return PushOutcome(uid, "refused", failure_reason(status))

@@ -4,11 +4,12 @@ from typing import Literal
 
 from ...errors import BreastUSAssistError
 
-Kind = Literal["unreachable", "refused", "certificate", "credentials", "nonsense", "dropped", "missing"]
-"""What went wrong: nobody answers; it says no; its certificate (or ours) is not accepted; the password is not; the
-answer makes no sense; the connection ended in the middle or was too slow; what was asked for is not there."""
+Kind = Literal["unreachable", "busy", "refused", "certificate", "credentials", "nonsense", "dropped", "missing"]
+"""What went wrong: nobody answers; it can do nothing now, whatever is asked (no space, too many requests, nobody
+behind its gateway); it says no; its certificate (or ours) is not accepted; the password is not; the answer makes no
+sense; the connection ended in the middle or was too slow; what was asked for is not there."""
 
-_WORTH_ANOTHER_TRY = ("unreachable", "dropped")
+_WORTH_ANOTHER_TRY = ("unreachable", "busy", "dropped")
 
 
 class NodeError(BreastUSAssistError):

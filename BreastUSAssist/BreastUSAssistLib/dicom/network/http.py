@@ -24,6 +24,8 @@ SLOWEST = 4096
 LONGEST_HEAD = 2**20
 """Bytes within which an answer's body must begin."""
 _PIECE = 2**16
+_BUSY = (429, 502, 503, 504, 507)
+"""Too many requests, a gateway with nobody behind it, overload, no space: true for every request (RFC 9110 15.6)."""
 
 
 class Answer:
@@ -167,7 +169,9 @@ class HttpService:
             )
         if status in (404, 410):
             raise NodeError(f"Node {name} does not have what was asked for (HTTP {status}); check its url.", "missing")
-        if status in (408, 425, 429) or (status >= 500 and status not in (501, 505)):
+        if status in _BUSY:
+            raise NodeError(f"Node {name} cannot answer now (HTTP {status}); try again later.", "busy")
+        if status in (408, 425) or (status >= 500 and status not in (501, 505)):
             raise NodeError(
                 f"Node {name} cannot answer now (HTTP {status}); try again later.", "refused", retryable=True
             )

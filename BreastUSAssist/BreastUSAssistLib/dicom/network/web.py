@@ -228,7 +228,7 @@ class WebConnection:
 
     def _refused(self, uid: str, reason: int | None) -> PushOutcome:
         if reason is not None and reason & 0xFF00 == 0xA700:
-            raise NodeError(f"Node {self._node.name} is out of space; try again later.", "refused", retryable=True)
+            raise NodeError(f"Node {self._node.name} is out of space; try again later.", "busy")
         return PushOutcome(uid, "refused", failure_reason(reason))
 
     def _holds(self, uid: str, attend: Attend | None) -> bool:

@@ -34,7 +34,8 @@ def accepted_files(paths: Sequence[Path], *, drafts: bool = False) -> tuple[File
 
     A folder needs a reading.json that says accepted, and its report must be verified. A single report must be verified;
     a single segmentation needs such a folder around it, or a verified report given with it that follows the same
-    lesions. `drafts` lets everything through.
+    lesions. A segmentation that calls itself a draft has the outlines from before the reader's changes. `drafts` lets
+    everything through.
 
     Raises:
         UsageError: a reader has not accepted, or there is nothing to send.
@@ -119,11 +120,18 @@ def _check_file(path: Path, dataset: "Dataset", verified: set[str]) -> None:
         accepted = {lesion.tracking_uid for lesion in reading.lesions if lesion.present}
     else:
         accepted = verified
-    if not segment_uids(dataset) or not segment_uids(dataset) <= accepted:
+    if not segment_uids(dataset) or not segment_uids(dataset) <= accepted or _is_draft(dataset):
         raise UsageError(
             f"{path} holds outlines that no reader accepted; send it with the verified report of the same case, or "
             "with --drafts."
         )
+
+
+def _is_draft(dataset: "Dataset") -> bool:
+    """Whether a segmentation says that it is a draft: its lesions may be accepted, but not with these outlines."""
+    from ...dicom.provenance import DRAFT_CREATOR
+
+    return str(dataset.get("ContentCreatorName", "")) == DRAFT_CREATOR
 
 
 def _is_verified(dataset: "Dataset") -> bool:

@@ -251,6 +251,19 @@ class Ledger:
             connection.execute("INSERT INTO image VALUES (?, ?, ?)", (sop_instance_uid, row[0], sha256))
         return Arrival(str(row[1]), True, True)
 
+    def not_kept(self, sop_instance_uid: str) -> None:
+        """Forget an image that `arrived` and could not be kept, so that it is new when it is sent again."""
+        with self._changing() as connection:
+            row = connection.execute(
+                "DELETE FROM image WHERE sop_instance_uid = ? RETURNING item_id", (sop_instance_uid,)
+            ).fetchone()
+            if row is not None:
+                connection.execute(
+                    "DELETE FROM item WHERE id = ? AND state = 'found' AND lease_owner IS NULL "
+                    "AND NOT EXISTS (SELECT 1 FROM image WHERE item_id = item.id)",
+                    row,
+                )
+
     def item(self, name: str) -> WorkItem | None:
         """The item of that name, or None."""
         with self._reading() as connection:

@@ -11,6 +11,8 @@ class Patience:
     first_wait_s: float = 1.0
     """After the first failure; each wait after it is twice as long."""
     longest_wait_s: float = 60.0
+    refused_wait_s: float = 3600.0
+    """After a node refused who we are, or what it was sent: asking every minute would lock the account."""
     give_up_s: float = 24 * 3600.0
     """A node that has not answered for so long ends the job; all that waits for it stays as it is."""
     attempts: int = 6
@@ -39,15 +41,16 @@ class Outages:
         self._lock = threading.Lock()
         self._outages: dict[str, _Outage] = {}
 
-    def failed(self, node: str, now: float) -> tuple[float, bool]:
-        """Note a failure: not before when the node is tried again, and whether this is news."""
+    def failed(self, node: str, now: float, refused: bool = False) -> tuple[float, bool]:
+        """Note a failure, or that the node refused us: not before when it is tried again, and whether this is news."""
         with self._lock:
             known = self._outages.setdefault(node, _Outage(now, 0, now))
             first = known.failures == 0
             # Studies that were on their way together fail together: that is one failure.
             if first or now >= known.until:
                 known.failures += 1
-                known.until = now + self._patience.wait_s(known.failures)
+                patience = self._patience
+                known.until = now + (patience.refused_wait_s if refused else patience.wait_s(known.failures))
             return known.until, first
 
     def worked(self, node: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from ...dicom.network.errors import NodeError
 from ...dicom.network.nodes import default_nodes_file
-from ...errors import UsageError
+from ...errors import BreastUSAssistError, UsageError
 from ...files import folder_written_whole
 from ...labels.durable import sync_folders, write_durably
 from .acceptance import SENT, FileToSend, accepted_files
@@ -132,7 +132,7 @@ class Outbox:
             InputError: a file is not the one that was put.
         """
         self._known(key)
-        with self._folder.alone(f"{key}.sending"):
+        with self._folder.alone(key):
             return self._send_alone(key, connection, attend or (lambda: None))
 
     def _send_alone(self, key: str, connection: "PacsConnection", attend: Callable[[], None]) -> OutboxItem:
@@ -150,10 +150,13 @@ class Outbox:
         now = self._clock()
         self._ledger.set_outcome(item, [(one.sop_instance_uid, one.state) for one in pushed.outcomes])
         if not pushed.complete:
-            until = now + self._patience.wait_s(item.attempts + 1)
-            self._ledger.postpone(item, _OWNER, until=until, note=pushed.words, counted=True, now=now)
             kind: Literal["refused", "dropped"] = "refused" if pushed.refused else "dropped"
-            raise NodeError(f"{item.destination} did not take all of it: {pushed.words}; ask its administrator.", kind)
+            trouble = NodeError(
+                f"{item.destination} did not take all of it: {pushed.words}; ask its administrator.", kind
+            )
+            until = now + self._wait_s(item, trouble)
+            self._ledger.postpone(item, _OWNER, until=until, note=pushed.words, counted=True, now=now)
+            raise trouble
         self._ledger.advance(item, "pushed", _OWNER, now=now, note=pushed.words)
         return self._known(key)
 
@@ -161,15 +164,20 @@ class Outbox:
         """Take an item out of the outbox, sent or not; nothing where there is none."""
         self._ledger.remove(checked_name(key))
         shutil.rmtree(self._folder.results(key), ignore_errors=True)
-        (self._folder.root / f"{key}.sending.lock").unlink(missing_ok=True)
+        (self._folder.root / f"{key}.lock").unlink(missing_ok=True)
 
     def _note_failure(self, item: WorkItem, error: BaseException) -> None:
         """Give the item back; only a node's own sentence is noted, others could quote a file."""
         now, told = self._clock(), isinstance(error, NodeError)
-        until = now + self._patience.wait_s(item.attempts + 1) if told else now
+        until = now + self._wait_s(item, error) if isinstance(error, BreastUSAssistError) else now
         note = str(error) if told else item.note
         with suppress(UsageError):
             self._ledger.postpone(item, _OWNER, until=until, note=note, counted=told, now=now)
+
+    def _wait_s(self, item: WorkItem, error: BreastUSAssistError) -> float:
+        """Before the next try unasked: what a person has to mend, as a password, is not asked every minute."""
+        passing = isinstance(error, NodeError) and error.retryable
+        return self._patience.wait_s(item.attempts + 1) if passing else self._patience.refused_wait_s
 
     def _known(self, key: str) -> OutboxItem:
         item = self.get(key)

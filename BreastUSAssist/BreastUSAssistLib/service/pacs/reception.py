@@ -73,7 +73,12 @@ class Reception:
         if not arrival.is_wanted or not arrival.is_same or target.is_file():
             path.unlink(missing_ok=True)
             return
-        _move(path, target)
+        try:
+            _move(path, target)
+        except OutputError:
+            # The sender is told to keep it; what it sends again must not pass for one that is here already.
+            self._ledger.not_kept(received.sop_instance_uid)
+            raise
         self._wake()
 
     def sweep(self) -> None:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 OPEN: tuple[State, ...] = ("found", "pulled", "analyzed")
 _OF_THE_NODE = ("credentials", "certificate")
 """Kinds of NodeError that concern every study: asking again may lock the account."""
-_IDLE_S = 1.0
+_OF_EVERY_STUDY = ("unreachable", "busy", *_OF_THE_NODE)
+"""Kinds that are no fault of the study that met them."""
+_IDLE_S, _BLOCKED_S = 1.0, 0.25
 _DISK = "the disk"
 
 Connect = Callable[[str], "AbstractContextManager[PacsConnection]"]
@@ -143,7 +145,7 @@ class StudyWork:
                 item = self._next(state)
                 if item is not None:
                     self._do(item, step)
-                elif not self._settings.endless and not self._ledger.items(OPEN):
+                elif not self._settings.endless and not self._is_open():
                     return
                 else:
                     self._idle(state, seen)
@@ -166,12 +168,17 @@ class StudyWork:
             return None
         return self._ledger.claim(state, self._owner, now=now, lease_s=self._settings.lease_s, resting=resting)
 
+    def _is_open(self) -> bool:
+        counts = self._ledger.counts()
+        return any(counts[state] for state in OPEN)
+
     def _idle(self, state: State, seen: int) -> None:
         due = self._ledger.next_due((state,))
         with self._news:
             if self._count == seen and not self._stop.is_set():
-                wait = _IDLE_S if due is None else min(max(due - self._clock.now(), 0.02), _IDLE_S)
-                self._clock.idle(self._news, wait)
+                wait = _IDLE_S if due is None else due - self._clock.now()
+                # What is due and was not taken waits for its node, or for the analysis: no reason to look all the time.
+                self._clock.idle(self._news, min(wait, _IDLE_S) if wait > 0 else _BLOCKED_S)
 
     def _do(self, item: WorkItem, step: _Step) -> None:
         try:
@@ -253,9 +260,11 @@ class StudyWork:
         if error.kind in _OF_THE_NODE and not self._settings.endless:
             self._ledger.postpone(item, self._owner, until=now, note=str(error), counted=False, now=now)
             self._end(error)
-        elif error.kind in ("unreachable", *_OF_THE_NODE):
-            until, news = self._outages.failed(node, now)
-            self._ledger.postpone(item, self._owner, until=until, note=str(error), counted=False, now=now)
+        elif error.kind in _OF_EVERY_STUDY or (error.retryable and not self._is_well(node)):
+            until, news = self._outages.failed(node, now, refused=error.kind in _OF_THE_NODE)
+            # The node rests for as long as this job lasts; the next job may know a better password.
+            soon = min(until, now + patience.longest_wait_s)
+            self._ledger.postpone(item, self._owner, until=soon, note=str(error), counted=False, now=now)
             if news:
                 self._tell(f"{error} It is asked again later; nothing is lost.")
             if self._outages.given_up(node, now) and not self._settings.endless:
@@ -266,6 +275,15 @@ class StudyWork:
             self._tell(f"{item.name}: {error} It is tried again.")
         else:
             self._failed(item, str(error))
+
+    def _is_well(self, node: str) -> bool:
+        """Whether the node answers at all: one that goes down in the middle of a study also drops it."""
+        try:
+            with self._connect(node) as connection:
+                connection.echo()
+        except NodeError:
+            return False
+        return True
 
     def _disk_failed(self, item: WorkItem, error: OutputError) -> None:
         now = self._clock.now()
