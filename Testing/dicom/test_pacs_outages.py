@@ -62,9 +62,9 @@ class Failing:
         raise self.error
 
 
-def run_for(job, seconds, **settings):
+def run_for(job, seconds, clock=None, **settings):
     """States after a job of so many seconds of its own clock."""
-    clock = HastyClock()
+    clock = clock or HastyClock()
     begun = clock.now()
     with job.work(clock=clock, transfers=1, patience=Patience(), **settings) as work:
         thread = threading.Thread(target=work.run)
@@ -99,3 +99,18 @@ def test_a_listener_does_not_lock_the_account_that_its_password_is_wrong_for(tmp
     job.add(*range(3))
     assert run_for(job, 3 * 3600, endless=True) == dict.fromkeys("012", "found")
     assert 2 <= job.connect.asked <= 5
+
+
+def test_waiting_for_a_node_is_no_work(tmp_path, orthanc):
+    waits = []
+
+    class Counting(HastyClock):
+        def idle(self, news, seconds):
+            waits.append(seconds)
+            super().idle(news, seconds)
+
+    job = Job(tmp_path / "work", orthanc)
+    job.connect = Failing(NodeError("Nobody is there.", "unreachable"))
+    job.add(*range(20))
+    assert set(run_for(job, 600, clock=Counting()).values()) == {"found"}
+    assert sum(seconds < 0.1 for seconds in waits) < len(waits) / 10
