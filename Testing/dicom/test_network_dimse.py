@@ -135,6 +135,13 @@ def test_certificates_that_are_not_right(certificates: Certificates, name: str, 
     assert error.value.kind == "certificate" and not error.value.retryable
 
 
+def test_a_port_for_a_node_with_tls_needs_a_certificate_of_ours(certificates: Certificates, tmp_path: Path) -> None:
+    node = changed(at(free_port(), tls={"ca_file": certificates.authority}), listening_port=free_port())
+    with opened(node) as connection, pytest.raises(NodeError, match="give certificate and key") as error:
+        connection.commit(samples.study(tmp_path / "a", 1))
+    assert error.value.kind == "certificate"
+
+
 def test_a_node_that_has_another_name(orthanc: OrthancServer) -> None:
     node = changed(orthanc.node(transport="dimse"), ae_title="OTHER")
     with opened(node) as connection, pytest.raises(NodeError, match="is not called OTHER") as error:

@@ -215,10 +215,17 @@ def node_listener(
     """Listen for what `node` sends to its `listening_port` and our title, for the time of one request to it.
 
     Raises:
-        NodeError: another program listens there just now, which may end; and as StorageListener.
+        NodeError: another program listens there just now, which may end; it speaks TLS and we have no certificate; and
+            as StorageListener.
     """
     dimse = node.dimse
     assert dimse is not None and dimse.listening_port is not None
+    if dimse.tls is not None and dimse.tls.certificate is None:
+        raise NodeError(
+            f"Node {node.name} sends to listening_port over TLS, where we have to show a certificate; give certificate "
+            "and key in its tls part, or take listening_port out.",
+            "certificate",
+        )
     listener = StorageListener(
         dimse.listening_port,
         ae_title,
