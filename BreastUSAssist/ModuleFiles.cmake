@@ -296,6 +296,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/mrml/source_headers.py
   BreastUSAssistLib/mrml/subject_hierarchy.py
   BreastUSAssistLib/mrml/volume_loading.py
+  BreastUSAssistLib/onnx_import.py
   BreastUSAssistLib/panel/__init__.py
   BreastUSAssistLib/panel/analysis_run.py
   BreastUSAssistLib/panel/analyze_section.py
@@ -444,6 +445,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/ultrasound/deidentification/files_references.py
   BreastUSAssistLib/ultrasound/deidentification/header.py
   BreastUSAssistLib/ultrasound/deidentification/header_codes.py
+  BreastUSAssistLib/ultrasound/deidentification/header_content.py
   BreastUSAssistLib/ultrasound/deidentification/header_kinds.py
   BreastUSAssistLib/ultrasound/deidentification/header_patient.py
   BreastUSAssistLib/ultrasound/deidentification/header_pixels.py

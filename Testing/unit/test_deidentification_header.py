@@ -109,6 +109,8 @@ def test_the_age_follows_from_the_birth_date(image):
         ("PatientWeight", "19610203", None),
         ("SeriesNumber", "3", 3),
         ("SeriesNumber", "19610203", None),
+        ("ViewNumber", "2", 2),
+        ("ViewNumber", "19610203", None),
         ("EthnicGroup", "anything", None),
         ("InstitutionName", "Hospital", None),
         ("TransducerType", "LINEAR", "LINEAR"),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..errors import ModelError
+from ..onnx_import import import_onnxruntime
 from .bundle import Bundle
 from .onnx_parts import OnnxParts, OnnxReading, Part
 
@@ -17,9 +18,7 @@ class _OnnxRuntime:
     @property
     def version(self) -> str:
         """See Backend."""
-        import onnxruntime
-
-        return str(onnxruntime.__version__)
+        return str(import_onnxruntime().__version__)
 
 
 class OnnxOutline(_OnnxRuntime, OnnxParts):
@@ -37,8 +36,7 @@ class OnnxReader(_OnnxRuntime, OnnxReading):
 
 
 def _open_part(bundle: Bundle, relative: str) -> Part:
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     content = bundle.read(relative)

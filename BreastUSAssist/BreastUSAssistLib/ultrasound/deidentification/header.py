@@ -14,6 +14,7 @@ from ...errors import BreastUSAssistError, InputError
 from ..quiet import quiet
 from .dates import DateShift
 from .header_codes import PARTS, UNKNOWN_SCHEME, CodeBook, has_more, is_code
+from .header_content import clean_number, is_birth
 from .header_kinds import Kind, kind_of
 from .header_patient import patient_of
 from .header_pixels import PIXEL_TAGS, add_pixels, kept_table
@@ -137,6 +138,11 @@ class _Cleaning:
                     clean.add(cleaned)
                     continue
             self._counts["removed"] += 1
+        if "MeasuredValueSequence" in clean:
+            known = not any(
+                one.CodingSchemeDesignator == UNKNOWN_SCHEME for one in clean.get("ConceptNameCodeSequence", ())
+            )
+            clean_number(dataset, clean, known=known, characteristics=self._options.retain_characteristics)
         if depth == 0:
             self._add_age(clean)
             clean.PatientName = clean.PatientID = self._patient.pseudonym
@@ -234,6 +240,8 @@ class _Cleaning:
         if value is None or hasattr(value, "append"):
             return None
         text = getattr(value, "original_string", None) or str(value)
+        if keyword in ("Date", "DateTime") and (is_birth(holder) or self._patient.is_too_long_ago(text)):
+            return _dummy(keyword, str(element.VR))
         if element.VR == "DT":
             return self._shift.datetime(text)
         if element.VR == "TM":

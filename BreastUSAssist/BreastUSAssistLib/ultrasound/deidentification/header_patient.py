@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..header_values import value_of
+from .header_values import OLDEST_YEARS
 from .uids import DeidentificationKey
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ class PatientKnown:
     pseudonym: str
     age: str | None
     """At the study, as an AS value, by the birth date."""
+    seen: date | None
+    """The day of the study."""
+
+    def is_too_long_ago(self, text: str) -> bool:
+        """Whether a DA or DT value lies so long before the study that it tells an age above 89 years."""
+        return self.seen is not None and text[:4].isdecimal() and int(text[:4]) <= self.seen.year - OLDEST_YEARS
 
 
 def patient_of(dataset: "Dataset", key: DeidentificationKey) -> PatientKnown:
@@ -31,7 +38,9 @@ def patient_of(dataset: "Dataset", key: DeidentificationKey) -> PatientKnown:
         identity = f"name {name.casefold()} {_text(dataset, 'PatientBirthDate')}"
     else:
         identity = f"study {_text(dataset, 'StudyInstanceUID')}"
-    return PatientKnown(identity, f"BUS-{key.pseudonym('patient', identity)}", _age(dataset))
+    return PatientKnown(
+        identity, f"BUS-{key.pseudonym('patient', identity)}", _age(dataset), _date(_text(dataset, "StudyDate"))
+    )
 
 
 def _text(dataset: "Dataset", keyword: str) -> str:

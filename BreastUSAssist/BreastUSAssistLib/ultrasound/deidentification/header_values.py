@@ -12,7 +12,7 @@ _AGE = re.compile(r"(\d{3})([DWMY])")
 OLDEST_YEARS = 90
 """Ages above 89 years are one group (45 CFR 164.514(b)(2)(i)(C))."""
 LARGEST_NUMBER = 99_999
-"""Of a series or an instance; larger ones are often made from identifiers."""
+"""Of an integer string, such as the number of a series; larger ones are often dates or made from identifiers."""
 COUNTED = ("SeriesNumber", "InstanceNumber", "AcquisitionNumber", "ImagesInAcquisition")
 _PEOPLE = {"PatientWeight": (0.2, 400.0), "PatientSize": (0.2, 2.6)}
 """Plausible kilograms and metres."""
@@ -61,7 +61,7 @@ def _kept_integer(keyword: str, value: Any) -> str | None:
     text = _written(value)
     if not _INTEGER.fullmatch(text):
         return None
-    if keyword in COUNTED and not 0 <= int(text) <= LARGEST_NUMBER:
+    if abs(int(text)) > LARGEST_NUMBER or (keyword in COUNTED and int(text) < 0):
         return None
     return str(int(text))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import UsageError
+from ...onnx_import import import_onnxruntime
 from ..frame import Box
 from .text_boxes import TextBox, merged
 from .text_strokes import strokes_of
@@ -34,6 +35,7 @@ class RapidTextFinder:
             UsageError: rapidocr or its model is not installed.
         """
         try:
+            import_onnxruntime()
             import rapidocr
 
             self.version = f"rapidocr {version('rapidocr')} {_MODEL.removesuffix('.onnx')}"
