@@ -230,6 +230,16 @@ def test_results_in_the_input_folder_are_not_done_again(study):
     assert run(study, study / "out").there == 4
 
 
+@pytest.mark.parametrize("inside", ["", "raw", "link"])
+def test_originals_in_the_folder_of_results_are_refused(inside, tmp_path):
+    out = tmp_path / "out"
+    original = image(out / "raw", "Mueller.dcm")
+    (out / "link").symlink_to(out / "raw")
+    with pytest.raises(UsageError, match="holds no originals"):
+        run(out / inside, out)
+    assert sorted(path.name for path in out.rglob("*.*")) == [original.name]
+
+
 def test_a_damaged_report_stops_the_run(study, tmp_path):
     run(study, tmp_path / "out")
     (tmp_path / "out" / REPORT).write_text('{"schema_version": "1.0"}')

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,29 @@ def test_the_page_shows_every_box_and_loads_nothing():
     page = review_page(ReviewQuestion(pictures, BOXES, ((0, 0, 80, 100),), "header", 9))
     assert page.count("data:image/png;base64,") == 2 and "Frame 3" in page and "stands still" in page
     assert "http" not in page and 'src="data:' in page
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_pictures_that_show_a_name_go_when_the_run_is_ended(number, study, tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-m", "BreastUSAssistLib", "deidentify", str(study), "--out", str(tmp_path / "out")],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(main.__code__.co_filename).parents[2]),
+            "TMPDIR": str(temporary),
+        },
+    ) as run:
+        assert any("review.html" in line for line in run.stderr)
+        assert list(temporary.rglob("review.html"))
+        run.send_signal(getattr(signal, number))
+        assert run.wait(30) == 130
+    assert not list(temporary.iterdir())
 
 
 def test_help_has_an_example():

@@ -1,6 +1,9 @@
 """`breastusassist deidentify`: ultrasound, segmentations and reports without what tells who the patient is."""
 
 import argparse
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,26 +63,47 @@ def run(options: argparse.Namespace) -> int:
     from ..ultrasound.deidentification.text_finding import open_text_finder
     from . import BAD_INPUT, DONE
 
-    outcome = deidentify_files(
-        options.inputs,
-        options.out,
-        _key(options),
-        DeidentificationOptions(
-            retain_dates=options.dates == "shifted",
-            retain_characteristics=options.characteristics == "kept",
-            terms=known_terms(),
-        ),
-        _review(options.review),
-        open_finder=open_text_finder,
-        now=lambda: datetime.now(UTC).astimezone(),
-        progress=show_progress,
-    )
+    with _cleared_up_on_signals():
+        outcome = deidentify_files(
+            options.inputs,
+            options.out,
+            _key(options),
+            DeidentificationOptions(
+                retain_dates=options.dates == "shifted",
+                retain_characteristics=options.characteristics == "kept",
+                terms=known_terms(),
+            ),
+            _review(options.review),
+            open_finder=open_text_finder,
+            now=lambda: datetime.now(UTC).astimezone(),
+            progress=show_progress,
+        )
     for sentence in outcome.failures:
         tell(f"breastusassist: {sentence}")
     if options.json:
         print_json(outcome.report.model_dump(mode="json"))
     tell(_summary(outcome) + f" Report: {options.out / REPORT}")
     return BAD_INPUT if outcome.failures else DONE
+
+
+@contextmanager
+def _cleared_up_on_signals() -> Iterator[None]:
+    """Let SIGTERM, and SIGHUP of a terminal that is closed, end the run as ctrl-C does.
+
+    Else unpacked originals, and pictures that show names, would stay in the temporary folder.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signals = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    # Under nohup SIGHUP stays ignored.
+    handlers = {one: signal.signal(one, stop) for one in signals if signal.getsignal(one) is signal.SIG_DFL}
+    try:
+        yield
+    finally:
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
 
 
 def _key(options: argparse.Namespace) -> "DeidentificationKey":

@@ -16,7 +16,7 @@ from ... import __version__
 from ...errors import BreastUSAssistError, InputError, UsageError
 from ...files import written_whole
 from ..quiet import quiet
-from .files_inputs import InputFile, PassedOverError, input_files
+from .files_inputs import InputFile, PassedOverError, check_apart, input_files
 from .files_reading import DIRECTORY, read_object, sop_class_of
 from .files_references import referenced_instances
 from .header import Deidentified, deidentify_dataset
@@ -94,10 +94,12 @@ def deidentify_files(
         attend: called between steps and may raise, to stop; what was done stays.
 
     Raises:
-        UsageError: `out` holds results of another key or of other options, or a package is missing.
+        UsageError: an input lies in `out`, which holds results of another key or of other options, or a package is
+            missing.
         InputError: the report in `out` is damaged.
         OutputError: `out` cannot be written.
     """
+    check_apart(inputs, Path(out))
     run = _Run(Path(out), key, options, review, open_finder, now, attend)
     with tempfile.TemporaryDirectory(prefix="deidentify-") as workspace:
         waiting = run.sorted_inputs(input_files(inputs, Path(out), Path(workspace)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import InputError
+from ...errors import InputError, UsageError
 from ..archives import MAX_NESTING, UnpackBudget, unpack_zip
 from ..sniff import claims_image, sniff
 
@@ -24,6 +24,17 @@ class InputFile:
 
 class PassedOverError(InputError):
     """A file in a folder that is no DICOM object, and whose name does not claim that it is one."""
+
+
+def check_apart(inputs: Sequence[Path], out: Path) -> None:
+    """Refuse originals in the folder of results: who passes the folder on would pass them on with it.
+
+    Raises:
+        UsageError: an input is `out` or lies in it.
+    """
+    for item in inputs:
+        if Path(item).resolve().is_relative_to(out.resolve()):
+            raise UsageError(f"{item} lies in the folder of results; choose an --out that holds no originals.")
 
 
 def input_files(inputs: Sequence[Path], out: Path, workspace: Path) -> Iterator[InputFile | InputError]:
