@@ -6,6 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 from BreastUSAssistLib.errors import InputError
+from BreastUSAssistLib.ultrasound.deidentification.header import deidentify_dataset
 from BreastUSAssistLib.ultrasound.deidentification.pixels import clean_pixels
 from BreastUSAssistLib.ultrasound.deidentification.review import (
     ReviewAnswer,
@@ -14,6 +15,7 @@ from BreastUSAssistLib.ultrasound.deidentification.review import (
     drop_where_found,
 )
 from BreastUSAssistLib.ultrasound.deidentification.text_boxes import TextBox, covered, merged
+from BreastUSAssistLib.ultrasound.deidentification.uids import DeidentificationKey
 from BreastUSAssistLib.ultrasound.phantom import render
 from BreastUSAssistLib.ultrasound.phantom_dicom import save_dicom
 from BreastUSAssistLib.ultrasound.phantom_spec import PhantomSpec
@@ -169,7 +171,23 @@ def test_text_that_stands_for_three_frames_of_a_long_cine_is_found(tmp_path):
 
     cleaned = clean_pixels(dataset, finder=Counting(), review=blank_all_found)
     assert cleaned.state == "blanked" and (frames_of(cleaned.dataset, tmp_path) < 255).all()
-    assert len(searches) == 14, "the border, twelve pictures of the cine, and the one with text again once blanked"
+    assert len(searches) == 15, (
+        "the border twice, twelve pictures of the cine, and the one with text again once blanked"
+    )
+
+
+@pytest.mark.parametrize(("frames", "shown"), [(5, range(3, 4)), (20, range(9, 13))])
+def test_text_across_the_border_of_a_region_goes_whole_whichever_frame_shows_it(frames, shown, tmp_path):
+    dataset = phantom(tmp_path, PhantomSpec(120, 160, 0.3, seed=5, frame_count=frames))
+    (region, *_) = dataset.SequenceOfUltrasoundRegions
+    top, left = int(region.RegionLocationMinY0), int(region.RegionLocationMinX0) + 20
+    pixels = np.minimum(dataset.pixel_array, 250).copy()
+    pixels[:, : top + 12] = 0
+    pixels[shown.start : shown.stop, top - 6 : top + 6, left : left + 60] = 255
+    dataset.PixelData = pixels.tobytes()
+    cleaned = clean_pixels(dataset, finder=White(), review=drop_where_found)
+    assert cleaned.state == "clean"
+    assert not frames_of(cleaned.dataset, tmp_path)[shown.start, top : top + 6, left : left + 60].any()
 
 
 def test_palette_signed_and_inverted_values_are_blanked_black(data_root, tmp_path):
@@ -193,6 +211,22 @@ def test_palette_signed_and_inverted_values_are_blanked_black(data_root, tmp_pat
         assert compressed or not (np.frombuffer(cleaned.dataset.PixelData, np.int16) >= 2048).any()
         kept = covered(before.shape[1:], cleaned.kept_regions)
         assert np.array_equal(frames_of(cleaned.dataset, tmp_path)[:, kept], before[:, kept])
+
+
+def test_a_palette_in_segments_keeps_its_colours(data_root, tmp_path):
+    source = data_root / "dicom_us" / "examples_palette.dcm"
+    dataset = pydicom.dcmread(source)
+    for channel in ("Red", "Green", "Blue"):
+        levels = np.frombuffer(dataset[f"{channel}PaletteColorLookupTableData"].value, "<u2")
+        # One discrete segment holds them all (PS3.3 C.7.9.2.1).
+        segment = np.array([0, len(levels), *levels], "<u2").tobytes()
+        dataset.add_new(f"Segmented{channel}PaletteColorLookupTableData", "OW", segment)
+        del dataset[f"{channel}PaletteColorLookupTableData"]
+    cleaned = clean_pixels(dataset, finder=lambda picture: (), review=never)
+    written = deidentify_dataset(cleaned.dataset, DeidentificationKey(b"k" * 32), pixels_clean=True).dataset
+    before = open_clip(source).frame(0).pixels
+    kept = covered(before.shape, cleaned.kept_regions)
+    assert before[kept].any() and np.array_equal(frames_of(written, tmp_path)[0][kept], before[kept])
 
 
 def test_icons_overlays_and_padding_go(tmp_path):

@@ -125,15 +125,16 @@ def _cleaned(clip: Clip, finder: "TextFinder", outlined: np.ndarray | None, prog
     """Black outside the regions, text filled; searched once, so that a still costs about a second."""
     from ..ultrasound.deidentification.pixels_kept import black_outside, kept_regions
     from ..ultrasound.deidentification.text_boxes import covered, merged
-    from ..ultrasound.deidentification.text_pictures import pictures_of
-    from ..ultrasound.deidentification.text_search import filled, found_in, text_across
+    from ..ultrasound.deidentification.text_pictures import Picture, pictures_of
+    from ..ultrasound.deidentification.text_search import filled, found_in, texts_across
 
     regions, _ = kept_regions(clip.frame, len(clip))
     kept = covered(clip.frame(0).pixels.shape, regions)
-    kept &= ~text_across(clip.frame(0).pixels, kept, finder)
+    pictures = pictures_of((frame.pixels for frame in clip), len(clip))
+    kept &= ~texts_across(pictures, kept, finder)
     if outlined is not None:
         kept |= outlined
-    pictures = pictures_of((black_outside(frame.pixels, kept) for frame in clip), len(clip))
+    pictures = [Picture(black_outside(one.pixels, kept), one.frame_number) for one in pictures]
     texts = []
     for done, picture in enumerate(pictures, start=1):
         texts += [text.box for text in found_in(picture, kept, finder)]

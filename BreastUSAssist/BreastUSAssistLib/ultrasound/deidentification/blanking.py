@@ -237,6 +237,8 @@ def _describe(copy: "Dataset", frames: DicomFrames, sample: np.ndarray) -> None:
         copy.PixelRepresentation = int(copy.get("PixelRepresentation") or 0)
         copy.PhotometricInterpretation = copy.get("PhotometricInterpretation") or "MONOCHROME2"
         _keep_grey_levels(copy, frames)
+        if copy.PhotometricInterpretation == "PALETTE COLOR":
+            _write_plain_palette(copy, source)
     method = _LOSSY.get(source.transfer_syntax)
     if method is not None and str(copy.get("LossyImageCompression") or "") != "01":
         # PS3.3 C.7.6.1.1.5: once lossy, always said to be; ratio of the bytes before and after.
@@ -244,6 +246,21 @@ def _describe(copy: "Dataset", frames: DicomFrames, sample: np.ndarray) -> None:
         copy.LossyImageCompression = "01"
         copy.LossyImageCompressionRatio = f"{sample.nbytes * source.frame_count / max(coded, 1):.4g}"
         copy.LossyImageCompressionMethod = method
+
+
+def _write_plain_palette(copy: "Dataset", source: DicomSource) -> None:
+    """Write a palette that is stored as segments entry by entry, as the header keeps it."""
+    if source.header.get("RedPaletteColorLookupTableData"):
+        return
+    palette, _ = palette_of(source.header, source.label)
+    order = "<" if source.header.original_encoding[1] is not False else ">"
+    for index, channel in enumerate(("Red", "Green", "Blue")):
+        descriptor = list(copy[f"{channel}PaletteColorLookupTableDescriptor"].value)
+        # Of 16 bits the high byte is the level.
+        entries = (palette[:, index].astype(np.uint16) * 257).astype(f"{order}u2")
+        copy[f"{channel}PaletteColorLookupTableDescriptor"].value = [len(entries) % 65536, descriptor[1], 16]
+        setattr(copy, f"{channel}PaletteColorLookupTableData", entries.tobytes())
+        del copy[f"Segmented{channel}PaletteColorLookupTableData"]
 
 
 def _keep_grey_levels(copy: "Dataset", frames: DicomFrames) -> None:

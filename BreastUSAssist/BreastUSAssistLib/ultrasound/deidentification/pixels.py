@@ -19,7 +19,7 @@ from .pixels_kept import RegionsFrom, black_outside, kept_regions
 from .review import Review, ReviewPicture, ReviewQuestion, within
 from .text_boxes import TextFinder, covered, merged
 from .text_pictures import Picture, pictures_of
-from .text_search import filled, found_in, text_across
+from .text_search import filled, found_in, texts_across
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -72,10 +72,10 @@ def clean_pixels(
     frames = frames_in(dataset, label)
     regions, regions_from = kept_regions(frames, frames.source.frame_count)
     shape = (int(dataset.Rows), int(dataset.Columns))
-    attend()
     kept = covered(shape, regions)
-    kept &= ~text_across(frames(0).pixels, kept, finder)
-    pictures = pictures_of(_blanked_frames(frames, kept), frames.source.frame_count)
+    pictures = pictures_of(_shown_frames(frames), frames.source.frame_count)
+    kept &= ~texts_across(pictures, kept, finder, attend)
+    pictures = [Picture(black_outside(one.pixels, kept), one.frame_number) for one in pictures]
     found, blanked, state = _reviewed(pictures, kept, (regions, regions_from, frames), finder, review, attend)
     cleaned = None
     if state != "dropped":
@@ -85,10 +85,10 @@ def clean_pixels(
     return CleanedPixels(cleaned, regions, regions_from, blanked, found, state, float(1 - kept.mean()))
 
 
-def _blanked_frames(frames: DicomFrames, kept: np.ndarray) -> Iterator[np.ndarray]:
-    """Each frame as the screen shows it, black outside `kept`."""
+def _shown_frames(frames: DicomFrames) -> Iterator[np.ndarray]:
+    """Each frame as the screen shows it."""
     for index in range(frames.source.frame_count):
-        yield black_outside(frames(index).pixels, kept)
+        yield frames(index).pixels
 
 
 def _reviewed(

@@ -1,6 +1,6 @@
 """Pictures searched for text within what stays of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -33,6 +33,28 @@ def found_in(
     )
 
 
+def texts_across(
+    pictures: Sequence[Picture],
+    kept: np.ndarray,
+    finder: TextFinder,
+    attend: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """Where text stands across the border of what stays in any picture of a clip, bool (rows, columns).
+
+    The first is searched, and one that is everywhere as bright as the brightest of all: text is brighter than the
+    black around the tissue, whenever it is shown.
+    """
+    attend()
+    across = text_across(pictures[0].pixels, kept, finder)
+    if len(pictures) > 1:
+        attend()
+        brightest = _grey(pictures[0])
+        for picture in pictures[1:]:
+            brightest = np.maximum(brightest, _grey(picture))
+        across |= text_across(brightest, kept, finder)
+    return across
+
+
 def text_across(pixels: np.ndarray, kept: np.ndarray, finder: TextFinder) -> np.ndarray:
     """Where text stands across the border of what stays, bool (rows, columns).
 
@@ -50,6 +72,10 @@ def text_across(pixels: np.ndarray, kept: np.ndarray, finder: TextFinder) -> np.
     found = finder(pixels[top : int(rows[-1]) + 1 + _BEYOND, left : int(columns[-1]) + 1 + _BEYOND])
     boxes = [(one.box[0] + top, one.box[1] + left, one.box[2] + top, one.box[3] + left) for one in found]
     return covered(kept.shape, [box for box in boxes if 0 < _share_of(kept, box) < 1])
+
+
+def _grey(picture: Picture) -> np.ndarray:
+    return picture.pixels if picture.pixels.ndim == 2 else picture.pixels.max(axis=2)
 
 
 def _share_of(kept: np.ndarray, box: Box) -> float:
