@@ -1,5 +1,6 @@
 """The work ledger: forward only, on the disk, one owner an item, old files still read."""
 
+import os
 import sqlite3
 import threading
 
@@ -213,3 +214,12 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
         checked_name(name)
     with pytest.raises(InputError):
         checked_uid(name)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such permissions")
+def test_a_folder_of_patients_that_is_made_here_is_for_its_owner_alone(tmp_path):
+    with Ledger(tmp_path / "outbox" / "ledger.sqlite"):
+        pass
+    with WorkFolder(tmp_path / "work").alone():
+        pass
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("outbox", "work")] == [0o700, 0o700]

@@ -34,7 +34,8 @@ class Ledger:
         self._path = Path(path)
         self._lock = threading.RLock()
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Beside it lie images and results of patients.
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{path.parent} could not be made ({error.strerror}); choose another folder.") from error
         with self._told():

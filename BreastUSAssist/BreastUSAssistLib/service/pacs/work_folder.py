@@ -58,7 +58,7 @@ class WorkFolder:
             OutputError: the folder cannot be written.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             connection = sqlite3.connect(self.root / f"{checked_name(lock)}.lock", isolation_level=None, timeout=0)
         except (OSError, sqlite3.Error) as error:
             raise OutputError(f"{self.root} could not be written; choose another folder for --work.") from error
