@@ -124,6 +124,17 @@ def test_several_modalities_at_once(tmp_path: Path) -> None:
     assert statuses == [0] * 12 and len(kept.infos) == 12
 
 
+def test_modalities_that_keep_their_associations_open_shut_out_no_other(tmp_path: Path) -> None:
+    (file,) = samples.study(tmp_path / "a", 1)
+    entity = AE("US1")
+    entity.add_requested_context(dcmread(file).SOPClassUID)
+    with listening(tmp_path / "kept", Kept()) as listener:
+        silent = [entity.associate("127.0.0.1", listener.port, ae_title="DRAFTS") for _ in range(20)]
+        assert all(one.is_established for one in silent) and send(listener, file) == [0]
+        for one in silent:
+            one.abort()
+
+
 def test_it_answers_to_an_echo_of_who_is_allowed(tmp_path: Path) -> None:
     (file,) = samples.study(tmp_path / "a", 1)
     with listening(tmp_path / "kept", allowed_ae_titles=("US1", "US2")) as listener:

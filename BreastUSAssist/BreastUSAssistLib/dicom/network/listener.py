@@ -24,6 +24,8 @@ _VERIFICATION = "1.2.840.10008.1.1"
 _SUCCESS, _NO_SPACE, _NOT_OURS, _ANOTHER_OBJECT, _NOT_UNDERSTOOD = 0x0000, 0xA700, 0x0124, 0xA900, 0xC000
 """Statuses of C-STORE (PS3.4 table B.2-1, PS3.7 C)."""
 _FAILED = 0x0110
+_MOST_AT_ONCE = 50
+"""Associations; with pynetdicom's ten, a few modalities that keep theirs open would shut out all others."""
 _PATIENCE_S = 60.0
 _HANDSHAKE_S = 15.0
 
@@ -102,6 +104,7 @@ class StorageListener:
         entity = application_entity(self.ae_title)
         make_folder(self.folder)
         entity.require_called_aet = True
+        entity.maximum_associations = _MOST_AT_ONCE
         if self._allowed is not None:
             entity.require_calling_aet = sorted(self._allowed)
         entity.maximum_pdu_size = MAXIMUM_LENGTH
