@@ -1,14 +1,19 @@
 """Faults of a whole node, told from those of one study: one that is away or full costs no study its tries."""
 
+import argparse
 import threading
 import time
 
 import pytest
+from BreastUSAssistLib.command_line import pacs, pacs_work
 from BreastUSAssistLib.dicom.network.errors import NodeError
 from BreastUSAssistLib.dicom.network.node_settings import Retries
+from BreastUSAssistLib.errors import OutputError
 from BreastUSAssistLib.service.pacs.connecting import NodeConnections
 from BreastUSAssistLib.service.pacs.outages import Patience
+from dicom.small_studies import write_study
 from dicom.test_pacs_work import HastyClock, Job, once, put
+from tiny_bundles import tiny_outline_bundle
 
 
 def test_a_pacs_that_is_away_behind_its_gateway_loses_nothing(tmp_path, orthanc, https, certificates):
@@ -114,3 +119,15 @@ def test_waiting_for_a_node_is_no_work(tmp_path, orthanc):
     job.add(*range(20))
     assert set(run_for(job, 600, clock=Counting()).values()) == {"found"}
     assert sum(seconds < 0.1 for seconds in waits) < len(waits) / 10
+
+
+def test_a_disk_that_is_full_is_no_fault_of_the_image(tmp_path):
+    parser = argparse.ArgumentParser()
+    pacs.add_to(parser.add_subparsers())
+    asked = ["pacs", "run", "--node", "archive", "--hold", "--work", str(tmp_path / "work")]
+    model = ["--model", str(tiny_outline_bundle()), "--reader", "none", "--backend", "onnxruntime"]
+    analyst = pacs_work._analyst(parser.parse_args([*asked, *model]))
+    (image,) = write_study(tmp_path / "in", 0)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError):
+        analyst([image], tmp_path / "file" / "out")

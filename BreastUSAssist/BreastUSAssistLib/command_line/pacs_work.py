@@ -261,7 +261,7 @@ def _analyst(options: argparse.Namespace) -> "Analyst":
         lexicon=lexicon,
         now=lambda: datetime.now(UTC).astimezone(),
         new_uid=new_uid,
-        options=BatchOptions(report=not options.no_report),
+        options=BatchOptions(report=not options.no_report, goes_on_without_disk=False),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from ..birads.analysis import Analysis, AnalysisSettings
 from ..birads.clinical import ClinicalParameters, age_from_dicom
 from ..birads.lexicon import Lexicon
-from ..errors import BreastUSAssistError, InputError, UsageError
+from ..errors import BreastUSAssistError, InputError, OutputError, UsageError
 from ..model.predictor import Predictor
 from ..ultrasound.frame import Clip
 from ..ultrasound.reading import open_clips
@@ -39,6 +39,8 @@ class BatchOptions:
     """Whether report.html is written; its pictures take longer than the analysis of a still."""
     debug: bool = False
     """Let an unexpected error stop the run with its traceback, which may quote the file, in place of one sentence."""
+    goes_on_without_disk: bool = True
+    """Whether a case that could not be written is a failure like others; else its OutputError ends the run."""
     prevalence: float | None = None
     """Share of malignant among the lesions seen at the site."""
     clinical: ClinicalParameters | Literal["dicom"] | None = None
@@ -66,6 +68,7 @@ def analyze_inputs(
     Raises:
         UsageError: `out` lies inside an input folder, so that results would be read as inputs; or a prevalence or
             clinical parameters are given without a reader model that takes them.
+        OutputError: see BatchOptions.goes_on_without_disk.
     """
     _refuse_output_among_inputs(inputs, out)
     asked = ClinicalParameters() if options.clinical is not None else None
@@ -106,6 +109,8 @@ def analyze_inputs(
                     raise clip
                 one_case(clip)
             except BreastUSAssistError as error:
+                if isinstance(error, OutputError) and not options.goes_on_without_disk:
+                    raise
                 outcome.failures.append(str(error))
                 tell(str(error))
             except Exception as error:
