@@ -17,6 +17,7 @@ from dicom.read_reports import ReadReport
 from panel.bench import PanelBench, small
 from panel.pacs_bench import accept, fill_node, kinds, outline, pacs_bench, start_again
 from pydicom import dcmread
+from pydicom.uid import UltrasoundImageStorage
 
 TIMES = (0.0, 40.0, 80.0)
 
@@ -152,3 +153,26 @@ def test_results_may_go_to_another_node(bench: PanelBench, server: OrthancServer
     pacs.removeNodeButton.click()
     bench.turn()
     assert bench.ui("finish").sendButton.text == "Send to archive", "a node that is gone is no target"
+
+
+def one_frame_files(folder: Path, count: int) -> list[Path]:
+    """A series of single images that belong together."""
+    cine = dcmread(save_dicom(small("s", rows=160, columns=200, frame_count=count), folder / "s.dcm"))
+    pixels, files = cine.pixel_array, []
+    for number in range(1, count + 1):
+        cine.SOPClassUID = cine.file_meta.MediaStorageSOPClassUID = UltrasoundImageStorage
+        cine.SOPInstanceUID = cine.file_meta.MediaStorageSOPInstanceUID = f"1.2.826.0.1.3680043.8.498.77.{number}"
+        cine.InstanceNumber, cine.NumberOfFrames = number, 1
+        cine.PixelData = pixels[number - 1].tobytes()
+        cine.save_as(folder / f"{number}.dcm")
+        files.append(folder / f"{number}.dcm")
+    return files
+
+
+def test_a_series_that_got_further_images_is_not_shown_as_it_was(bench: PanelBench, tmp_path: Path) -> None:
+    files = [str(path) for path in one_frame_files(tmp_path, 4)]
+    opening = bench.panel.pacs.opening
+    for count, expected in ((3, 3), (3, 3), (4, 4), (4, 4)):
+        opening.start({"files": files[:count]})
+        bench.turn()
+        assert bench.case.source.frame_count == expected, opening.words

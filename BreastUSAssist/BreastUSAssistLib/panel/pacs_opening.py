@@ -71,7 +71,8 @@ class StudyOpening:
         opened = _Opened()
         for group in grouped((yield from self._read(files, opened))):
             known = there.get(str(group[0].sop_instance_uid or ""))
-            if known is not None:
+            # A study may have got further images of a series since: what is open would not show them.
+            if known is not None and set(known.instance_uids) >= {str(one.sop_instance_uid or "") for one in group}:
                 opened.sources.append(known)
                 continue
             name = case_name(group[0].source.header)
