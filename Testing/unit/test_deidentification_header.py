@@ -111,6 +111,8 @@ def test_the_age_follows_from_the_birth_date(image):
         ("SeriesNumber", "19610203", None),
         ("ViewNumber", "2", 2),
         ("ViewNumber", "19610203", None),
+        ("FocusDepth", "3.5", 3.5),
+        ("FocusDepth", "19610203", None),
         ("EthnicGroup", "anything", None),
         ("InstitutionName", "Hospital", None),
         ("TransducerType", "LINEAR", "LINEAR"),

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .header_values import OLDEST_YEARS
+from .header_values import LARGEST_DECIMAL, OLDEST_YEARS
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -11,8 +11,8 @@ _YEARS = {"a": 1.0, "mo": 1 / 12, "wk": 1 / 52.18, "d": 1 / 365.25}
 """Years in each unit of UCUM in which ages are given."""
 _AGES = frozenset((("121033", "DCM"), ("424144002", "SCT"), ("397669002", "SCT"), ("30525-0", "LN")))
 _BIRTHS = frozenset((("121031", "DCM"), ("184099003", "SCT"), ("21112-8", "LN")))
-_LARGEST, _LARGEST_UNKNOWN = 1e7, 1e4
-"""Magnitude from which on a number may well be an identifier: of a concept that is known, and of one that is not."""
+_LARGEST_UNKNOWN = 1e4
+"""Magnitude from which on the number of a concept that is not known may well be an identifier."""
 
 
 def is_birth(item: "Dataset") -> bool:
@@ -29,10 +29,11 @@ def clean_number(original: "Dataset", clean: "Dataset", *, known: bool, characte
         known: whether its concept name is a code that is known.
         characteristics: whether ages may stay; those above 89 years become 90.
     """
-    is_age = _name_of(original) in _AGES
+    goes = _name_of(original) in _AGES and not characteristics
+    largest = LARGEST_DECIMAL if known else _LARGEST_UNKNOWN
     for one in clean.MeasuredValueSequence or ():
         value = _value_of(one)
-        if value is None or (is_age and not characteristics) or abs(value) >= (_LARGEST if known else _LARGEST_UNKNOWN):
+        if goes or value is None or abs(value) >= largest:
             clean.MeasuredValueSequence = []
             return
         years = _YEARS.get(_unit_of(one))

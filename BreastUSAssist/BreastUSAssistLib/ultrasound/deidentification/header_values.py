@@ -13,6 +13,8 @@ OLDEST_YEARS = 90
 """Ages above 89 years are one group (45 CFR 164.514(b)(2)(i)(C))."""
 LARGEST_NUMBER = 99_999
 """Of an integer string, such as the number of a series; larger ones are often dates or made from identifiers."""
+LARGEST_DECIMAL = 1e7
+"""Of a decimal string; no quantity of ultrasound is larger in DICOM's units, and dates and telephone numbers are."""
 COUNTED = ("SeriesNumber", "InstanceNumber", "AcquisitionNumber", "ImagesInAcquisition")
 _PEOPLE = {"PatientWeight": (0.2, 400.0), "PatientSize": (0.2, 2.6)}
 """Plausible kilograms and metres."""
@@ -70,7 +72,7 @@ def _kept_decimal(keyword: str, value: Any) -> str | None:
     text = _written(value)
     if len(text) > 16 or not _DECIMAL.fullmatch(text):
         return None
-    low, high = _PEOPLE.get(keyword, (-math.inf, math.inf))
+    low, high = _PEOPLE.get(keyword, (-LARGEST_DECIMAL, LARGEST_DECIMAL))
     return text if low <= float(text) <= high else None
 
 
