@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import random
 import shutil
 import socket
@@ -21,6 +22,18 @@ from dicom.certificates import Certificate, Certificates
 USER, PASSWORD = "alice", "planted-secret-4711"
 DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 _START_S = 30.0
+
+
+def server_program(name: str, packages: str, complete: bool = True) -> str:
+    """Path of a server; without it the test is skipped, or fails where everything is said to be installed (CI)."""
+    # A user's PATH need not hold the folder of servers.
+    found = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin")))
+    if found is not None and complete:
+        return found
+    missing = f"{name} is not installed (Debian packages {packages})"
+    if os.environ.get("CI"):
+        pytest.fail(missing)
+    pytest.skip(missing)
 
 
 def free_port() -> int:
@@ -57,8 +70,7 @@ class OrthancServer:
         modalities: Mapping[str, tuple[str, int]] | None = None,
         overwrite: bool = False,
     ) -> None:
-        if shutil.which("Orthanc") is None or not DICOMWEB_PLUGIN.is_file():
-            pytest.skip("Orthanc is not installed (Debian packages orthanc, orthanc-dicomweb)")
+        self._program = server_program("Orthanc", "orthanc, orthanc-dicomweb", DICOMWEB_PLUGIN.is_file())
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.dicom_tls = dicom_tls
@@ -111,7 +123,7 @@ class OrthancServer:
             log = open(self.folder / "orthanc.log", "ab")  # noqa: SIM115 - the child keeps it open
             with log:
                 self._process = subprocess.Popen(
-                    ["Orthanc", str(self.folder / "orthanc.json")],
+                    [self._program, str(self.folder / "orthanc.json")],
                     stdout=log,
                     stderr=log,
                     cwd=self.folder,
@@ -244,8 +256,7 @@ class HttpsFront:
     def __init__(
         self, folder: Path, target_port: int, certificate: Certificate, client_authority: Path | None = None
     ) -> None:
-        if shutil.which("nginx") is None:
-            pytest.skip("nginx is not installed (Debian package nginx-light)")
+        self._program = server_program("nginx", "nginx-light")
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -286,7 +297,7 @@ http {{
     def start(self) -> "HttpsFront":
         self._process = subprocess.Popen(
             [
-                "nginx",
+                self._program,
                 "-p",
                 str(self.folder),
                 "-c",
