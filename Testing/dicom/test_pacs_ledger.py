@@ -98,6 +98,15 @@ def test_what_is_put_off_is_not_due_and_counts_its_tries(ledger):
     assert ledger.advance(item, "pulled", "me", now=31.0).attempts == 0
 
 
+def test_a_clock_that_is_put_back_holds_up_nothing(ledger):
+    ledger.add(NewItem("1.2.3", "received", next_try=1e9 + 30), now=1e9)
+    assert ledger.claim("found", "a", now=1e9 - 30, lease_s=60) is None
+    item = ledger.claim("found", "a", now=1e9 - 86400, lease_s=60)
+    assert item is not None
+    ledger.postpone(item, "a", until=1e9 - 86000, note="", counted=True, now=1e9 - 86400)
+    assert ledger.claim("found", "a", now=1e9 - 86300, lease_s=60) is None
+
+
 def test_a_node_that_rests_holds_up_no_other(ledger):
     ledger.add(study("1.2.1"), now=0.0)
     ledger.add(NewItem("1.2.2", "query", source="other"), now=0.0)

@@ -4,6 +4,7 @@ It holds UIDs, file names and hashes, never a patient attribute. States move for
 that is on the disk when the call returns.
 """
 
+import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from .ledger_schema import bring_up_to_date
 from .work_item import ORDER, Arrival, NewItem, State, StoredObject, WorkItem
 
 LEDGER = "ledger.sqlite"
+_PUT_BACK_S = 60.0
+"""Less than that is a clock being corrected."""
 _SETTINGS = ("journal_mode=WAL", "synchronous=FULL", "fullfsync=ON", "foreign_keys=ON")
 _ITEM = "SELECT id, name, study_uid, origin, source, destination, hold, state, attempts, next_try, note FROM item "
 
@@ -82,19 +85,21 @@ class Ledger:
     ) -> WorkItem | None:
         """Take the item of that state that is due longest, for `owner` alone until its lease ends; None: there is none.
 
-        Items whose next step needs a node named in `resting` are left alone.
+        Items whose next step needs a node named in `resting` are left alone. One that was changed in what is the future
+        now is due: the clock was put back, and it could be far until its time comes again.
         """
         node = "source" if state == "found" else "destination"
         marks = ", ".join("?" * len(resting))
-        due = self.next_due((state,))
+        due = self.next_due((state,), now=now)
         if due is None or due > now:
             # Looking takes no lock of the file: a program that only waits keeps no other from writing.
             return None
         with self._changing() as connection:
             row = connection.execute(
-                f"{_ITEM} WHERE state = ? AND next_try <= ? AND (lease_until IS NULL OR lease_until <= ?) "
+                f"{_ITEM} WHERE state = ? AND (next_try <= ? OR changed > ?) "
+                f"AND (lease_until IS NULL OR lease_until <= ?) "
                 f"AND coalesce({node}, '') NOT IN ({marks}) ORDER BY next_try, id LIMIT 1",
-                (state, now, now, *resting),
+                (state, now, now + _PUT_BACK_S, now, *resting),
             ).fetchone()
             if row is None:
                 return None
@@ -292,12 +297,17 @@ class Ledger:
             found = dict(connection.execute("SELECT state, count(*) FROM item GROUP BY state").fetchall())
         return {state: found.get(state, 0) for state in ORDER}
 
-    def next_due(self, states: Sequence[State]) -> float | None:
-        """When the next free item of these states is due; None where there is none, whether leased or not."""
+    def next_due(self, states: Sequence[State], *, now: float = math.inf) -> float | None:
+        """When the next free item of these states is due; None where there is none, whether leased or not.
+
+        With `now` as `claim` has it where the clock was put back.
+        """
         marks = ", ".join("?" * len(states))
         with self._reading() as connection:
             row = connection.execute(
-                f"SELECT min(max(next_try, coalesce(lease_until, 0))) FROM item WHERE state IN ({marks})", tuple(states)
+                "SELECT min(max(CASE WHEN changed > ? THEN 0 ELSE next_try END, coalesce(lease_until, 0))) "
+                f"FROM item WHERE state IN ({marks})",
+                (now + _PUT_BACK_S, *states),
             ).fetchone()
         return None if row[0] is None else float(row[0])
 
