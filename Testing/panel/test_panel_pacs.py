@@ -33,7 +33,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanelBench]:
         yield bench
 
 
-def test_without_a_node_the_form_is_shown(bench: PanelBench) -> None:
+def without_a_node_the_form_is_shown(bench: PanelBench) -> None:
     pacs = bench.ui("pacs")
     assert not bench.ui("finish").sendFrame.visible
     bench.panel.ui.pacsButton.setCollapsed(False)
@@ -48,7 +48,7 @@ def test_without_a_node_the_form_is_shown(bench: PanelBench) -> None:
     assert pacs.section.minimumSizeHint.width() <= 380, "the panel can be made narrow"
 
 
-def test_a_node_is_kept_without_its_password(bench: PanelBench, server: OrthancServer) -> None:
+def a_node_is_kept_without_its_password(bench: PanelBench, server: OrthancServer) -> None:
     pacs = bench.ui("pacs")
     fill_node(bench, server, password="not it")
     assert pacs.keepNodeButton.enabled
@@ -71,7 +71,7 @@ def test_a_node_is_kept_without_its_password(bench: PanelBench, server: OrthancS
     assert not pacs.nodeFrame.visible
 
 
-def test_a_search_has_to_be_narrow(bench: PanelBench, server: OrthancServer) -> None:
+def a_search_has_to_be_narrow(bench: PanelBench, server: OrthancServer) -> None:
     pacs = bench.ui("pacs")
     assert not pacs.findButton.enabled
     assert pacs.pacsLabel.text != ""
@@ -93,7 +93,7 @@ def test_a_search_has_to_be_narrow(bench: PanelBench, server: OrthancServer) -> 
     bench.picture("found")
 
 
-def test_a_study_is_pulled_and_its_images_are_cases(bench: PanelBench) -> None:
+def a_study_is_pulled_and_its_images_are_cases(bench: PanelBench) -> None:
     from BreastUSAssistLib.mrml.case_list import cases_of
 
     pacs = bench.ui("pacs")
@@ -109,7 +109,7 @@ def test_a_study_is_pulled_and_its_images_are_cases(bench: PanelBench) -> None:
     assert len(list(cases_of(bench.session.scene))) == 2, "what is there is not opened twice"
 
 
-def test_an_accepted_case_is_sent_once(bench: PanelBench, server: OrthancServer) -> None:
+def an_accepted_case_is_sent_once(bench: PanelBench, server: OrthancServer) -> None:
     finish = bench.ui("finish")
     assert finish.sendFrame.visible and not finish.sendButton.enabled
     assert finish.sendLabel.text == "SEG and SR can be sent once the case is accepted."
@@ -140,7 +140,7 @@ def test_an_accepted_case_is_sent_once(bench: PanelBench, server: OrthancServer)
     bench.panel.ui.pacsButton.setCollapsed(False)
 
 
-def test_what_could_not_be_sent_waits_and_is_tried_again(bench: PanelBench, server: OrthancServer) -> None:
+def what_could_not_be_sent_waits_and_is_tried_again(bench: PanelBench, server: OrthancServer) -> None:
     finish, pacs = bench.ui("finish"), bench.ui("pacs")
     finish.reopenButton.click()
     assert finish.sendLabel.text == "SEG and SR can be sent once the case is accepted."
@@ -164,14 +164,14 @@ def test_what_could_not_be_sent_waits_and_is_tried_again(bench: PanelBench, serv
     assert kinds(server) == {"US": 3, "SEG": 2, "SR": 2}
 
 
-def test_neither_name_nor_password_is_in_what_the_panel_keeps_and_says(bench: PanelBench) -> None:
+def neither_name_nor_password_is_in_what_the_panel_keeps_and_says(bench: PanelBench) -> None:
     """Pulled files and the objects in the outbox hold the patient's data, the keyring the password; nothing else."""
     texts = [path.read_bytes().decode("latin-1") for path in (bench.folder / "outbox").glob("ledger*")]
     assert texts
     check_no_name_in(*texts, (bench.folder / "nodes.toml").read_text(), bench.status)
 
 
-def test_a_node_that_is_removed_takes_its_password_along(bench: PanelBench, server: OrthancServer) -> None:
+def a_node_that_is_removed_takes_its_password_along(bench: PanelBench, server: OrthancServer) -> None:
     pacs = bench.ui("pacs")
     pacs.nodesButton.setChecked(True)
     assert pacs.nodeNameLineEdit.text == "archive" and pacs.removeNodeButton.enabled
@@ -180,3 +180,15 @@ def test_a_node_that_is_removed_takes_its_password_along(bench: PanelBench, serv
     assert pacs.nodeComboBox.count == 0 and not bench.ui("finish").sendFrame.visible
     assert server.password not in (bench.folder / "keyring.json").read_text()
     assert Path(bench.folder / "nodes.toml").is_file()
+
+
+def test_from_the_first_node_to_results_that_were_sent(bench: PanelBench, server: OrthancServer) -> None:
+    """Each step goes on from where the one before left the panel."""
+    without_a_node_the_form_is_shown(bench)
+    a_node_is_kept_without_its_password(bench, server)
+    a_search_has_to_be_narrow(bench, server)
+    a_study_is_pulled_and_its_images_are_cases(bench)
+    an_accepted_case_is_sent_once(bench, server)
+    what_could_not_be_sent_waits_and_is_tried_again(bench, server)
+    neither_name_nor_password_is_in_what_the_panel_keeps_and_says(bench)
+    a_node_that_is_removed_takes_its_password_along(bench, server)

@@ -55,7 +55,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanelBench]:
         yield bench
 
 
-def test_a_cine_comes_over_dimse_with_its_times(bench: PanelBench, server: OrthancServer) -> None:
+def a_cine_comes_over_dimse_with_its_times(bench: PanelBench, server: OrthancServer) -> None:
     pacs = bench.ui("pacs")
     pacs.nodeNameLineEdit.setText("archive")
     pacs.wayComboBox.setCurrentIndex(1)
@@ -82,7 +82,7 @@ def test_a_cine_comes_over_dimse_with_its_times(bench: PanelBench, server: Ortha
     assert (source.kind, source.frame_count, source.times_ms) == ("cine", 3, TIMES)
 
 
-def test_a_lesion_without_outline_holds_back_what_would_leave_it_out(bench: PanelBench, server: OrthancServer) -> None:
+def a_lesion_without_outline_holds_back_what_would_leave_it_out(bench: PanelBench, server: OrthancServer) -> None:
     outline(bench)
     bench.turn()
     bench.case.add_lesion()
@@ -101,14 +101,14 @@ def test_a_lesion_without_outline_holds_back_what_would_leave_it_out(bench: Pane
     assert kinds(server) == {"US": 1, "SR": 2, "SEG": 1}
 
 
-def test_after_a_new_start_it_is_known_what_was_sent(bench: PanelBench, server: OrthancServer) -> None:
+def after_a_new_start_it_is_known_what_was_sent(bench: PanelBench, server: OrthancServer) -> None:
     start_again(bench)
     bench.turn()
     finish = bench.ui("finish")
     assert finish.sendLabel.text.startswith("✔ archive: 2 objects stored") and not finish.sendButton.enabled
 
 
-def test_a_pacs_that_hangs_holds_up_no_draft_and_can_be_left(bench: PanelBench, server: OrthancServer) -> None:
+def a_pacs_that_hangs_holds_up_no_draft_and_can_be_left(bench: PanelBench, server: OrthancServer) -> None:
     pacs = bench.ui("pacs")
     assert server._process is not None
     server._process.send_signal(signal.SIGSTOP)
@@ -131,7 +131,7 @@ def test_a_pacs_that_hangs_holds_up_no_draft_and_can_be_left(bench: PanelBench, 
     assert pacs.pacsLabel.text == "1 study found.", pacs.pacsLabel.text
 
 
-def test_what_did_not_come_from_dicom_cannot_be_sent(bench: PanelBench) -> None:
+def what_did_not_come_from_dicom_cannot_be_sent(bench: PanelBench) -> None:
     bench.choose(bench.load(small("p", lesions=(LesionSpec(width_mm=9),)), "picture", dicom=False))
     bench.case.decide("Reader A", "accepted", "", datetime.now(UTC))
     finish = bench.ui("finish")
@@ -139,7 +139,7 @@ def test_what_did_not_come_from_dicom_cannot_be_sent(bench: PanelBench) -> None:
     assert finish.sendLabel.text == "The image did not come from DICOM files; there is nothing to send."
 
 
-def test_results_may_go_to_another_node(bench: PanelBench, server: OrthancServer) -> None:
+def results_may_go_to_another_node(bench: PanelBench, server: OrthancServer) -> None:
     pacs = bench.ui("pacs")
     pacs.nodesButton.setChecked(True)
     pacs.newNodeButton.click()
@@ -169,10 +169,23 @@ def one_frame_files(folder: Path, count: int) -> list[Path]:
     return files
 
 
-def test_a_series_that_got_further_images_is_not_shown_as_it_was(bench: PanelBench, tmp_path: Path) -> None:
+def a_series_that_got_further_images_is_not_shown_as_it_was(bench: PanelBench, tmp_path: Path) -> None:
     files = [str(path) for path in one_frame_files(tmp_path, 4)]
     opening = bench.panel.pacs.opening
     for count, expected in ((3, 3), (3, 3), (4, 4), (4, 4)):
         opening.start({"files": files[:count]})
         bench.turn()
         assert bench.case.source.frame_count == expected, opening.words
+
+
+def test_cases_over_dimse_through_outages_and_other_nodes(
+    bench: PanelBench, server: OrthancServer, tmp_path: Path
+) -> None:
+    """Each step goes on from where the one before left the panel."""
+    a_cine_comes_over_dimse_with_its_times(bench, server)
+    a_lesion_without_outline_holds_back_what_would_leave_it_out(bench, server)
+    after_a_new_start_it_is_known_what_was_sent(bench, server)
+    a_pacs_that_hangs_holds_up_no_draft_and_can_be_left(bench, server)
+    what_did_not_come_from_dicom_cannot_be_sent(bench)
+    results_may_go_to_another_node(bench, server)
+    a_series_that_got_further_images_is_not_shown_as_it_was(bench, tmp_path)
