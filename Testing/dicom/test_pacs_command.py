@@ -156,3 +156,37 @@ def test_a_job_tells_how_far_its_studies_are(pacs, tmp_path):
     shown = json.loads(out)
     assert code == 0 and shown["studies"][0]["state"] == "found" and shown["counts"]["found"] == 1 and "1 found" in err
     assert pacs("status", "--work", tmp_path / "w")[1] == "1.2.3  found\n"
+
+
+def test_certificates_are_named_from_where_the_command_runs(pacs, tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "ca.pem").write_text("certificate")
+    monkeypatch.chdir(here)
+    code, out, _ = pacs(
+        "nodes", "add", "a", "--host", "h", "--port", 104, "--ae-title", "A", "--tls", "--ca-file", "ca.pem", "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["node"]["dimse"]["tls"]["ca_file"] == str(here / "ca.pem")
+    code, _, err = pacs("nodes", "add", "b", "--url", "https://pacs.example/dicom-web", "--ca-file", "other.pem")
+    assert code == 2 and "--ca-file other.pem is not there" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nodes", "add", "a", "--host", "h"), "dimse.port: is missing"),
+        (("nodes", "add", "a", "--host", "h", "--port", 99999, "--ae-title", "A"), "dimse.port: is too large"),
+        (("nodes", "add", "a b", "--url", "https://pacs.example/dicom-web"), "name: must be letters"),
+        (("nodes", "add", "a", "--url", "https://pacs.example/dicom-web", "--ae-title", "A"), "give --host too"),
+    ],
+)
+def test_faults_of_a_node_are_plain_sentences(pacs, arguments, words):
+    code, _, err = pacs(*arguments)
+    assert code == 2 and words in err
+
+
+def test_search_that_ends_before_it_begins(pacs):
+    assert pacs("nodes", "add", "a", "--url", "http://127.0.0.1:1/dicom-web")[0] == 0
+    code, _, err = pacs("find", "--node", "a", "--from", "2026-03-30", "--to", "2026-01-01")
+    assert code == 2 and "--from is later than --to" in err

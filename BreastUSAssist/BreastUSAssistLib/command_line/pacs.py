@@ -94,7 +94,7 @@ def run_pull(options: argparse.Namespace) -> int:
             skipped = [f"{uid}: {why}" for uid, why in pulled.skipped]
             failures += skipped
             done.append({"study": study, "folder": str(folder), "files": len(pulled.files), "skipped": skipped})
-            tell(f"{study}: {len(pulled.files)} files in {folder}")
+            tell(f"{study}: {len(pulled.files)} file{'' if len(pulled.files) == 1 else 's'} in {folder}")
             for line in skipped:
                 tell(f"skipped {line}")
             show_progress(number, len(options.studies))

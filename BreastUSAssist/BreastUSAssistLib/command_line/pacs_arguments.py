@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from .arguments import subcommand
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def query_of(options: argparse.Namespace) -> "StudyQuery":
     """The query that the arguments ask for."""
     from ..dicom.network.exchange import StudyQuery
 
+    if options.date_from and options.date_to and options.date_from > options.date_to:
+        raise UsageError("--from is later than --to, so no study can be found; exchange them.")
     return StudyQuery(
         patient_id=options.patient_id,
         patient_name=options.patient_name,

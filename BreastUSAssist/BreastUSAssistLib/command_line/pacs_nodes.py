@@ -18,7 +18,7 @@ def add_to(parts: Any) -> None:
     """Add the part with its own parts."""
     parser = part(parts, "nodes", run_list, "list, add or remove nodes", "")
     actions = parser.add_subparsers(title="commands", metavar="COMMAND")
-    added = part(actions, "add", run_add, "add a node, or change the one of that name", "")
+    added = part(actions, "add", run_add, "add a node, or replace the one of that name", "")
     added.epilog = (
         "example:\n  breastusassist pacs nodes add archive --url https://pacs.example/dicom-web --auth basic --user me"
     )
@@ -112,12 +112,14 @@ def run_remove(options: argparse.Namespace) -> int:
 def _node(options: argparse.Namespace) -> "PacsNode":
     from pydantic import ValidationError
 
-    from ..dicom.network.nodes import PacsNode
+    from ..dicom.network.nodes import PacsNode, words_of
 
-    certificates = {key: getattr(options, key) for key in ("ca_file", "certificate", "key")}
+    certificates = {key: _certificate(options, key) for key in ("ca_file", "certificate", "key")}
     web = {"url": options.url, "auth": options.auth, "user": options.user, **certificates} if options.url else None
     names = ("host", "port", "ae_title", "calling_ae_title", "retrieve", "move_destination", "listening_port")
     dimse = {name: getattr(options, name) for name in (*names, "listening_address")}
+    if not options.host and any(dimse.values()):
+        raise UsageError("A DICOM (DIMSE) node needs --host, --port and --ae-title; give --host too.")
     if options.tls:
         dimse["tls"] = _given(certificates)
     try:
@@ -131,7 +133,18 @@ def _node(options: argparse.Namespace) -> "PacsNode":
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(str(one) for one in first["loc"]) or "node"
-        raise UsageError(f"{field}: {first['msg'].removeprefix('Value error, ')}.") from None
+        raise UsageError(f"{field}: {words_of(first)}.") from None
+
+
+def _certificate(options: argparse.Namespace, key: str) -> Path | None:
+    """Whole path of a file that is there: in the file of nodes, a path would be relative to that file's folder."""
+    path = getattr(options, key)
+    if path is None:
+        return None
+    found = Path(path).expanduser().absolute()
+    if not found.is_file():
+        raise UsageError(f"--{key.replace('_', '-')} {path} is not there; give a certificate or key as a PEM file.")
+    return found
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:

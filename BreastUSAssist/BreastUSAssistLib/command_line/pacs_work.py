@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..service.pacs.work_folder import WorkFolder
 
 _LARGEST_LIST = 2**26
+_STATE_WORDS: dict[str, str] = {"waiting": "held", "set_aside": "set aside"}
 STOPPED = 130
 """Exit code of a run that was stopped before all was done."""
 
@@ -146,7 +147,7 @@ def run_status(options: argparse.Namespace) -> int:
             print_json({"counts": counts, "studies": [_shown(ledger, item) for item in items]})
         else:
             for item in items:
-                print("  ".join(filter(None, (item.name, item.state, item.note))))
+                print("  ".join(filter(None, (item.name, _STATE_WORDS.get(item.state, item.state), item.note))))
     tell(_summary(counts))
     return DONE
 
@@ -336,5 +337,6 @@ def _shown(ledger: "Ledger", item: Any) -> dict[str, Any]:
 
 
 def _summary(counts: dict[Any, int]) -> str:
-    words: dict[str, str] = {"waiting": "held", "set_aside": "set aside"}
-    return ", ".join(f"{count} {words.get(state, state)}" for state, count in counts.items() if count) or "no study"
+    return (
+        ", ".join(f"{count} {_STATE_WORDS.get(state, state)}" for state, count in counts.items() if count) or "no study"
+    )

@@ -51,7 +51,7 @@ def match_sources(dataset: "Dataset", headers: "Sequence[Dataset]", name: str) -
     """
     wanted = _needed(dataset)
     if not wanted:
-        raise InputError(f"{name} does not say which images it lies on; export it again.")
+        raise InputError(f"{name} does not say which images it lies on; give a Segmentation or a report that does.")
     given = {str(header.get("SOPInstanceUID")): header for header in reversed(headers)}
     check_given(name, [uid for uid in wanted if uid not in given])
     return [given[uid] for uid in dict.fromkeys(str(h.get("SOPInstanceUID")) for h in headers) if uid in wanted]

@@ -88,13 +88,13 @@ class WebService(Settings):
         if re.search(r"[^\x21-\x7e]", self.url):
             raise ValueError("url must be of plain letters without spaces")
         if (self.auth == "basic") != (self.user is not None):
-            raise ValueError('user goes with auth = "basic", and only with it')
+            raise ValueError('auth = "basic" needs user, and no other auth has one')
         if (self.certificate is None) != (self.key is None) or (self.auth == "certificate") != bool(self.certificate):
             raise ValueError('certificate and key go together with auth = "certificate"')
         if parts.scheme == "http" and self.auth == "certificate":
             raise ValueError("a certificate is shown over https only; change url")
         if parts.scheme == "http" and self.auth != "none" and parts.hostname not in _LOOPBACK and not self.unencrypted:
-            raise ValueError("a password would go unencrypted over http; use https, or say unencrypted = true")
+            raise ValueError("a password would go unencrypted over http; use https, or add unencrypted = true by hand")
         return self
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "node_named",
     "remove_node",
     "save_node",
+    "words_of",
 ]
 
 ENVIRONMENT = "BREASTUS_NODES"
@@ -167,9 +168,25 @@ def _node(path: Path, text: str, name: str, fields: dict[str, Any]) -> PacsNode:
         fault = error.errors(include_url=False, include_input=False)[0]
         place = tuple(str(part) for part in fault["loc"])
         line = _line_of(text, ("nodes", name, *place))
-        words = re.sub(r"^Value error, ", "", fault["msg"])
+        words = words_of(fault)
         field = ".".join(("nodes", name, *place))
         raise InputError(f"{path}, line {line}, {field}: {words}.") from None
+
+
+def words_of(fault: Mapping[str, Any]) -> str:
+    """What is wrong with a field, for somebody who does not know pydantic; `fault` is one of its errors."""
+    known = {
+        "missing": "is missing; give it",
+        "extra_forbidden": "is no known field; check its spelling",
+        "less_than_equal": "is too large",
+        "greater_than_equal": "is too small",
+        "greater_than": "is too small",
+        "int_parsing": "must be a whole number",
+        "int_type": "must be a whole number",
+        "string_type": "must be text, in quotation marks",
+        "string_pattern_mismatch": "must be letters, digits, - or _, at most 64",
+    }
+    return known.get(fault["type"]) or str(fault["msg"]).removeprefix("Value error, ")
 
 
 def _resolved(fields: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def checked_uid(uid: str) -> str:
         InputError: it is no UID (PS3.5 9.1), so it may name no file.
     """
     if len(uid) > 64 or not _UID.fullmatch(uid):
-        raise InputError("A study or object was named with something that is no UID; ask the PACS's administrator.")
+        raise InputError("A study or object is named by something that is no UID; name it as `pacs find` lists it.")
     return uid
 
 
