@@ -121,7 +121,8 @@ def run_seg(options: argparse.Namespace) -> int:
         write_dataset(path, dataset)
         written.append(_summary(path, dataset))
         segments, frames = written[-1]["segments"], written[-1]["frames"]
-        tell(f"{path}: {segments} lesion{'s' if segments != 1 else ''} in {frames} stored frames")
+        lesions = f"{segments} lesion{'s' if segments != 1 else ''}"
+        tell(f"{path}: {lesions} in {frames} stored frame{'s' if frames != 1 else ''}")
     if options.json:
         print_json({"files": written, "failures": [str(failure) for failure in sources.failures]})
     return sources.code
