@@ -102,9 +102,13 @@ Answer in the terminal:</p>
 
 
 def _figure(picture: "ReviewPicture", found: "Sequence[Box]") -> str:
+    """The picture with its boxes and, because lines and numbers can hide what is to be judged, without them."""
     where = f"Frame {picture.frame_number}" if picture.frame_number is not None else "What stands still over frames"
-    content = base64.b64encode(_png(picture, found)).decode("ascii")
-    return f'<figure><img alt="{where}" src="data:image/png;base64,{content}"><figcaption>{where}</figcaption></figure>'
+    images = "\n".join(
+        f'<img alt="{where}{how}" src="data:image/png;base64,{base64.b64encode(_png(picture, boxes)).decode("ascii")}">'
+        for how, boxes in ((", text in boxes", found), (", as it is", ()))
+    )
+    return f"<figure>{images}<figcaption>{where}: above with boxes, below as it is</figcaption></figure>"
 
 
 def _png(picture: "ReviewPicture", found: "Sequence[Box]") -> bytes:
