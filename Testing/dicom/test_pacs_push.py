@@ -184,6 +184,19 @@ class Clock:
         return self.time
 
 
+def test_an_item_of_the_outbox_can_be_given_up(push, orthanc, tmp_path, capsys):
+    orthanc.kill()
+    folder = accepted(tmp_path / "case")
+    assert push(folder, "--keep", "--outbox", tmp_path / "outbox")[0] == 3
+    outbox = ["pacs", "outbox", "--nodes", str(tmp_path / "nodes.toml"), "--outbox", str(tmp_path / "outbox"), "--json"]
+    capsys.readouterr()
+    assert main(outbox) == 0
+    (item,) = json.loads(capsys.readouterr().out)["items"]
+    assert main([*outbox, "--drop", "another"]) == 2 and "lists its keys" in capsys.readouterr().err
+    assert main([*outbox, "--drop", item["key"]]) == 0
+    assert json.loads(capsys.readouterr().out)["items"] == [] and (folder / "seg.dcm").is_file()
+
+
 @pytest.fixture
 def outbox(tmp_path):
     with Outbox(tmp_path / "outbox", clock=Clock()) as opened:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BreastUSAssistError
+from ..errors import BreastUSAssistError, UsageError
 from .arguments import print_json, tell
 from .pacs_arguments import connect, node_of, part
 
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 def add_to(parts: Any) -> None:
     """Add the part."""
-    parser = part(parts, "outbox", run, "list the results that wait for a node, or send them", "--send")
-    parser.add_argument("--send", action="store_true", help="try all that wait once")
+    parser = part(parts, "outbox", run, "list the results that wait for a node, send them, or give one up", "--send")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--send", action="store_true", help="try all that wait once")
+    what.add_argument("--drop", metavar="KEY", help="take one out, sent or not; its case folder stays as it is")
     add_outbox_argument(parser)
 
 
@@ -37,10 +39,16 @@ def opened_outbox(options: argparse.Namespace) -> "Outbox":
 
 
 def run(options: argparse.Namespace) -> int:
-    """List or send; 3 when something still waits after a try, or was not taken."""
+    """List, send or drop; 3 when something still waits after a try, or was not taken."""
     from . import BAD_INPUT, DONE
 
     with opened_outbox(options) as outbox:
+        if options.drop is not None:
+            if outbox.get(options.drop) is None:
+                raise UsageError(
+                    f"There is no {options.drop} in the outbox; `breastusassist pacs outbox` lists its keys."
+                )
+            outbox.remove(options.drop)
         waiting = [one.key for one in outbox.waiting()]
         left = sum(not send(options, outbox, key) for key in waiting) if options.send else 0
         items = outbox.items()
