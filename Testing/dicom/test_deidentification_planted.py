@@ -24,10 +24,13 @@ from BreastUSAssistLib.ultrasound.deidentification.review import drop_where_foun
 from BreastUSAssistLib.ultrasound.deidentification.uids import DeidentificationKey
 from dicom.drafts import CREATED, MODEL, analysis_of, lesions_of, two_lesions, validator_errors
 from dicom.sources import automated_volume, captures, cine, still
+from PIL import Image, ImageDraw, ImageFont
 from planted_identifiers import Planter, left_over
 from pydicom import Dataset, dcmread
 
 STUDIES, BATCHES, KINDS = 200, 8, 5
+RIM = 6
+"""Rows above the ultrasound region."""
 KEY = DeidentificationKey(b"k" * 32)
 OPTIONS = DeidentificationOptions(terms=known_terms())
 
@@ -71,7 +74,7 @@ def with_pixels(header: Dataset, seed: int) -> Dataset:
         header.PlanarConfiguration = 0
     header.PixelData = np.random.default_rng(seed).integers(0, 255, shape, np.uint8).tobytes()
     for region in header.get("SequenceOfUltrasoundRegions") or []:
-        region.RegionLocationMinY0 = 6
+        region.RegionLocationMinY0 = RIM
     return header
 
 
@@ -84,6 +87,28 @@ def source_of(seed: int) -> list[Dataset]:
         lambda: captures(1),
     )
     return [with_pixels(header, seed) for header in kinds[seed % KINDS]()]
+
+
+def plant_pixels(header: Dataset, planter: Planter) -> None:
+    """Plant into every frame: a text of bytes in the rim, and a name drawn across it, white as scanners write."""
+    if not header.get("SequenceOfUltrasoundRegions"):
+        return
+    shape = (int(header.get("NumberOfFrames") or 1), header.Rows, header.Columns, header.SamplesPerPixel)
+    pixels = np.frombuffer(header.PixelData, np.uint8).reshape(shape).copy()
+    picture = Image.new("L", (header.Columns, RIM))
+    ImageDraw.Draw(picture).text((0, -2), planter.text(), fill=255, font=ImageFont.load_default(8))
+    pixels[:, :RIM][:, np.asarray(picture) > 128] = 255
+    hidden = np.frombuffer(planter.text().encode("ascii", "replace"), np.uint8)
+    pixels.reshape(shape[0], -1)[:, : len(hidden)] = hidden
+    header.PixelData = pixels.tobytes()
+
+
+def check_rim(images: Sequence[Dataset]) -> None:
+    """Nothing of what was drawn outside the regions is left in any frame."""
+    for image in images:
+        if image.get("SequenceOfUltrasoundRegions"):
+            pixels = image.pixel_array.reshape(int(image.get("NumberOfFrames") or 1), image.Rows, -1)
+            assert not pixels[:, :RIM].any() and pixels[:, RIM:].any()
 
 
 def plant_text(report: Dataset, planter: Planter) -> None:
@@ -128,6 +153,7 @@ def make_study(folder: Path, seed: int) -> Study:
     planter.new_uids(objects)
     for header in headers:
         planter.fixed_places(header)
+        plant_pixels(header, planter)
     patient, date, time = planter.text(), planter.date(), planter.time()
     for one in objects:
         one.PatientID, one.StudyDate, one.StudyTime = patient, date, time
@@ -183,6 +209,7 @@ def check_resolves(study: Study, out: Path, written: Sequence[Dataset]) -> None:
     by_uid = {str(one.SOPInstanceUID): one for one in written}
     headers = [dcmread(path, stop_before_pixels=True) for path in study.images]
     images = [by_uid[KEY.uid(str(header.SOPInstanceUID))] for header in headers]
+    check_rim(images)
     before = dcmread(study.segmentation)
     after = by_uid[KEY.uid(str(before.SOPInstanceUID))]
     masks = read_segmentation(before, headers), read_segmentation(after, images)
