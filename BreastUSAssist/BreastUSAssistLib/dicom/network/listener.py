@@ -12,6 +12,7 @@ from ...errors import InputError, OutputError, UsageError
 from .association import MAXIMUM_LENGTH, Incoming, application_entity
 from .dimse_objects import commitment_of, write_part_10
 from .errors import NodeError
+from .imports import import_before_threads
 from .node_settings import PacsNode, TlsSettings
 from .received_files import Identity, is_uid, kept_as, make_folder, read_identity
 from .storage_classes import COMMITMENT, EXPLICIT, IMPLICIT, STORED, TRANSFER_SYNTAXES
@@ -101,6 +102,7 @@ class StorageListener:
         self._server: Any = None
 
     def __enter__(self) -> "StorageListener":
+        import_before_threads()
         entity = application_entity(self.ae_title)
         make_folder(self.folder)
         entity.require_called_aet = True

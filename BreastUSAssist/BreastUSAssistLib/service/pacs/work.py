@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ...dicom.network.errors import NodeError
+from ...dicom.network.imports import import_before_threads
 from ...errors import BreastUSAssistError, OutputError, UsageError
 from .ledger import Ledger
 from .outages import PATIENCE, Outages, Patience
@@ -110,6 +111,7 @@ class StudyWork:
 
     def run(self) -> None:
         """Work until all is done; what is left then is in the ledger."""
+        import_before_threads()
         roles: list[tuple[State, _Step]] = [("found", self._pull), ("analyzed", self._push)]
         threads = [
             threading.Thread(target=self._serve, args=(state, step), name=f"{state}-{number}", daemon=True)
