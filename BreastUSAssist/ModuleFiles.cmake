@@ -74,6 +74,7 @@ set(MODULE_PYTHON_SCRIPTS
   BreastUSAssistLib/dicom/network/exchange.py
   BreastUSAssistLib/dicom/network/failure_reasons.py
   BreastUSAssistLib/dicom/network/http.py
+  BreastUSAssistLib/dicom/network/imports.py
   BreastUSAssistLib/dicom/network/listener.py
   BreastUSAssistLib/dicom/network/listening.py
   BreastUSAssistLib/dicom/network/multipart.py
