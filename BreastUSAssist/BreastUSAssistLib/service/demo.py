@@ -87,7 +87,7 @@ def run_demo(
     # Phantoms are nobody's, so their labels need no key.
     with LabelStore.create(out / "labels", encrypted=False) as store:
         done = [
-            _compared(folder, analysis, source, truths[analysis.case], refiner, reader, store, now())
+            _compared(folder, analysis, source, truths[analysis.case], refiner, predictor, reader, store, now())
             for (folder, analysis), source in zip(outcome.cases, inputs, strict=True)
         ]
         damages = store.verify().damages
@@ -123,6 +123,7 @@ def _compared(
     source: Path,
     truth: np.ndarray,
     refiner: Refiner,
+    predictor: Predictor,
     reader: LesionReader | None,
     store: LabelStore,
     now: datetime,
@@ -135,7 +136,7 @@ def _compared(
         raise BreastUSAssistError(
             f"{folder / 'seg.dcm'} does not hold the masks that were written; please report this."
         )
-    read = read_as_demo(clip, analysis, labels, truth, refiner, reader, now)
+    read = read_as_demo(clip, analysis, labels, truth, refiner, predictor, reader, now)
     return DemoCase(
         folder,
         analysis,

@@ -18,12 +18,13 @@ from ..dicom.segmentation_reading import read_segmentation
 from ..errors import BreastUSAssistError
 from ..learning.click_simulation import next_click
 from ..model.prediction import LesionMask
+from ..model.predictor import Predictor
 from ..model.prompt import Prompt
 from ..model.refiner import Refiner
 from ..ultrasound.frame import Clip
 from ..ultrasound.tissue import tissue_box
 from .drafts_file import with_outlines
-from .lesion_description import LesionReader, OutlinedLesion, described, opinions_of
+from .lesion_description import LesionReader, OutlinedLesion, described, opinions_of, with_opinion_of_drafts
 from .reading_export import ExportedReading, export_reading
 
 DEMO_CLICKS = 2
@@ -47,6 +48,7 @@ def read_as_demo(
     draft: np.ndarray,
     truth: np.ndarray,
     refiner: Refiner,
+    predictor: Predictor,
     reader: LesionReader | None,
     now: datetime,
 ) -> DemoReading:
@@ -58,6 +60,7 @@ def read_as_demo(
         draft: uint8 (frames, rows, columns), the draft's label images.
         truth: label images of the phantom, like `draft`.
         refiner: answers clicks.
+        predictor: says what it thinks of the lesion.
         reader: describes the corrected outline.
         now: time of the decision.
     """
@@ -66,7 +69,7 @@ def read_as_demo(
     if corrected:
         outline = _after_clicks(clip, draft[0] > 0, truth[0] > 0, refiner)
         labels = outline[np.newaxis].astype(np.uint8)
-        lesions = (_corrected(lesions[0], _revised(clip, analysis.lesions[0], outline, reader)),)
+        lesions = (_corrected(lesions[0], _revised(clip, analysis.lesions[0], outline, predictor, reader)),)
     by_uid = {one.tracking_uid: one for one in analysis.lesions}
     accepted = tuple(
         one.model_copy(update={"category": (one.revised or by_uid[one.tracking_uid]).assessment.category})
@@ -117,14 +120,17 @@ def _corrected(lesion: LesionReading, revised: Lesion) -> LesionReading:
     return lesion.model_copy(update={"revised": revised, "edited_frames": (1,), "tools": ("click",)})
 
 
-def _revised(clip: Clip, drafted: Lesion, outline: np.ndarray, reader: LesionReader | None) -> Lesion:
+def _revised(
+    clip: Clip, drafted: Lesion, outline: np.ndarray, predictor: Predictor, reader: LesionReader | None
+) -> Lesion:
     """The corrected outline measured, read and assessed as the AI's own are; `outline` is bool (rows, columns)."""
     frame = clip.frame(0)
     tissue = tissue_box(frame)
+    drafts = predictor.predict(frame.grey, tissue).lesions
     measurements = measure(outline, frame, tissue)
     lesion = OutlinedLesion(
         number=drafted.number,
-        mask=LesionMask(outline, "semiautomatic"),
+        mask=with_opinion_of_drafts(LesionMask(outline, "semiautomatic"), drafts),
         frame=frame,
         tissue=tissue,
         key_frame=1,
@@ -134,7 +140,8 @@ def _revised(clip: Clip, drafted: Lesion, outline: np.ndarray, reader: LesionRea
     )
     (opinion,) = opinions_of(frame, [outline], [measurements], reader)
     lexicon = load_lexicon(drafted.assessment.edition)
-    return described(lesion, opinion, reader, lexicon, AnalysisSettings())
+    calibrated = bool(predictor.settings.calibrated_on)
+    return described(lesion, opinion, reader, lexicon, AnalysisSettings(), calibrated=calibrated)
 
 
 def _after_clicks(clip: Clip, draft: np.ndarray, truth: np.ndarray, refiner: Refiner) -> np.ndarray:

@@ -56,6 +56,24 @@ class OutlinedLesion:
     """Messages of input gates that forbid an assessment."""
 
 
+def with_opinion_of_drafts(mask: LesionMask, drafts: Sequence[LesionMask]) -> LesionMask:
+    """A reader's outline with the outline network's word on the lesion there, where it finds one; else as it is.
+
+    Args:
+        mask: bool (rows, columns) of a frame.
+        drafts: what the outline network outlined in that frame.
+    """
+    from .analyze import CONFIRMED
+    from .tracking import overlap
+
+    best = max(drafts, key=lambda draft: overlap(draft, mask), default=None)
+    if best is None or overlap(best, mask) < CONFIRMED:
+        return mask
+    if mask.origin == "automatic" and mask.confidence is None:
+        return LesionMask(mask.pixels, mask.origin, best.confidence, best.malignant)
+    return LesionMask(mask.pixels, mask.origin, mask.confidence, best.malignant)
+
+
 def check_settings(settings: AnalysisSettings, reader: LesionReader | None) -> None:
     """Refuse settings that would have no effect: better no result than one that only seems to heed them.
 

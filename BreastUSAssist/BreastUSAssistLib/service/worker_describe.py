@@ -159,8 +159,7 @@ def _draft(
 def _judged(pixels: np.ndarray, arguments: Mapping[str, Any], prediction: "FramePrediction | None") -> "LesionMask":
     """The outline with the outline network's word on the lesion there, where it finds one."""
     from ..model.prediction import LesionMask
-    from .analyze import CONFIRMED
-    from .tracking import overlap
+    from .lesion_description import with_opinion_of_drafts
 
     given = arguments.get("origin") or "semiautomatic"
     origin = next((known for known in ORIGINS if known == given), None)
@@ -168,13 +167,7 @@ def _judged(pixels: np.ndarray, arguments: Mapping[str, Any], prediction: "Frame
         raise InputError("An outline is automatic, semiautomatic or manual; select the lesion again.")
     confidence = arguments.get("confidence")
     mask = LesionMask(pixels, origin, None if confidence is None else float(confidence))
-    drafts = prediction.lesions if prediction is not None else ()
-    best = max(drafts, key=lambda draft: overlap(draft, mask), default=None)
-    if best is None or overlap(best, mask) < CONFIRMED:
-        return mask
-    if origin == "automatic" and mask.confidence is None:
-        return LesionMask(pixels, origin, best.confidence, best.malignant)
-    return LesionMask(pixels, origin, mask.confidence, best.malignant)
+    return with_opinion_of_drafts(mask, prediction.lesions if prediction is not None else ())
 
 
 def _stops(frame: "UltrasoundFrame", header: Any, prediction: "FramePrediction | None") -> tuple[str, ...]:
